@@ -1,0 +1,160 @@
+package audit
+
+import "encoding/json"
+
+// A Kind says what a Record is about.
+type Kind string
+
+// The kinds of records on the audit topic.
+const (
+	KindWindow   Kind = "window"   // a source's tally of a window so far
+	KindProgress Kind = "progress" // how far an instance has counted the sources of a topic
+	KindHello    Kind = "hello"    // an application instance begins to count
+	KindGoodbye  Kind = "goodbye"  // ... and has ended in order: nothing of it is missing
+	KindMissed   Kind = "missed"   // a range of a source that nobody can count any more
+)
+
+// A Record is one statement of one counter, as it stands on the audit topic.
+// Exactly the parts that belong to its Kind are set. A Record is not changed
+// after it has been handed on.
+type Record struct {
+	Kind Kind
+	Identity
+	// Version orders the records of one Identity: the highest is the newest,
+	// equal ones are equal. The last offset counted, or the sequence number of
+	// an application instance or of a progress record.
+	Version int64
+	// Base, where it is above 0, is the generation from which generations count:
+	// an operator asked for a recount, and the lower ones drop out.
+	Base int64
+
+	Owner string // the session of an instance that wrote this; unique, not ordered
+	Host  string // where it ran, for people
+
+	Tally    *WindowTally   // KindWindow
+	Progress *Progress      // KindProgress
+	Missed   *Missed        // KindMissed
+	Client   *ClientCount   // of application instances: KindWindow, KindHello and KindGoodbye
+	Original *OriginalCount // of a record of the original Chaperone, together with Tally
+
+	// Extra holds the JSON fields that this version does not know, as they came.
+	Extra map[string]json.RawMessage
+}
+
+// A WindowTally is what a source has counted in a window, and how.
+type WindowTally struct {
+	Tally
+	First, Last int64 // offsets of the first and last message counted; -1 where there are none
+	// Partial says that the source may hold earlier messages of this window
+	// which were not counted, because counting began in its middle.
+	Partial bool
+	// GenerationStart is the offset at which the generation began.
+	GenerationStart int64
+
+	Codec           string // that the event times came from
+	TimeBasis       string // what the codec reads: BasisPayload, BasisHeader, BasisRecord or BasisMixed
+	LatencyBasis    string // what a latency ends at: BasisCreateTime, BasisAppendTime or BasisUnknown
+	Digest          string // of codec, bounds and window size: unlike ones are not compared
+	FingerprintMode string
+
+	// Arrival is the latency up to the moment of reading, taken only while the
+	// source is caught up; nil where it is not measured. It depends on a clock
+	// and so is outside the promise of the package comment.
+	Arrival *Latency
+	// Sketch is a set sketch of the window (an IBLT) in the form that
+	// SketchMode names; empty where none is kept.
+	Sketch     []byte
+	SketchMode string
+}
+
+// What an event time or a latency rests on.
+const (
+	BasisPayload    = "payload"
+	BasisHeader     = "header"
+	BasisRecord     = "record"
+	BasisMixed      = "mixed"
+	BasisCreateTime = "CreateTime"
+	BasisAppendTime = "LogAppendTime"
+	BasisUnknown    = "unknown"
+)
+
+// Progress says how far an instance has durably counted the partitions of one
+// topic that are its own. Without it a window is never called complete: no
+// record may mean that there was no message, or nobody to count it. Version is
+// the sequence of progress records of the owner and topic, from 1.
+type Progress struct {
+	// AskedAfter is the Version of the owner's newest progress record of the
+	// topic that had been acknowledged when the ends were asked for, 0 if none.
+	// So whatever was appended before that record is before End.
+	AskedAfter int64
+	Partitions int32 // that the topic has
+	Sources    []SourceProgress
+}
+
+// SourceProgress is the progress of one partition.
+type SourceProgress struct {
+	Partition  int32
+	Generation int64
+	Base       int64 // as in Record
+	Segment    int64
+	Start      int64  // offset at which the generation began
+	Next       int64  // first offset not durably counted
+	Total      uint64 // messages counted in the generation
+	Time       int64  // record timestamp of the last one counted, Unix milliseconds; 0 if none
+	LogStart   int64  // first offset the log still has; -1 unknown
+	End        int64  // last stable offset when asked; -1 unknown
+	CaughtUp   CaughtUp
+}
+
+// CaughtUp says whether everything before End has been counted.
+type CaughtUp string
+
+// Unknown is an answer: a reader that does not see control records and aborted
+// transactions cannot tell a tail of them from messages not yet read.
+const (
+	CaughtUpYes     CaughtUp = "yes"
+	CaughtUpNo      CaughtUp = "no"
+	CaughtUpUnknown CaughtUp = "unknown"
+)
+
+// Missed is a range of offsets that nobody can count any more. Generation is
+// the one that begins after it.
+type Missed struct {
+	From, To int64 // [From, To): at most so many messages
+	Reason   MissedReason
+	// Since and Until bound the event times that may be touched, by record
+	// timestamps, Unix milliseconds; 0 unknown.
+	Since, Until int64
+}
+
+// A MissedReason says how a range was lost.
+type MissedReason string
+
+// The discontinuities of a source's log, or of our memory of it.
+const (
+	MissedRetention MissedReason = "retention" // deleted before it was counted
+	MissedTruncated MissedReason = "truncated" // the log was cut below what had been counted, and grew again
+	MissedRecreated MissedReason = "recreated" // the topic was deleted and made again; the tail of the old one is unknown
+	MissedDamaged   MissedReason = "damaged"   // our table held less than its ledger claimed
+	MissedConfig    MissedReason = "config"    // codec, bounds or window size changed before the rows were safe
+	MissedCorrupt   MissedReason = "corrupt"   // batches that cannot be read
+	MissedRecount   MissedReason = "recount"   // an operator asked to count anew
+)
+
+// ClientCount is what an application instance knows beyond a Tally.
+type ClientCount struct {
+	Attempts, Successes, Failures uint64
+	// Started is when the instance began, Unix milliseconds by its own clock, for people.
+	Started int64
+	// Records is, in a goodbye, how many window records the instance has sent,
+	// each counted once: what is fewer is on its way or lost.
+	Records uint64
+}
+
+// OriginalCount is what a record of the original Chaperone says in its own way.
+// Its latencies describe at most the last 1,000 messages of the record and are
+// kept as reported, in milliseconds; nil where it had null.
+type OriginalCount struct {
+	UUID                                          string
+	MeanLatency, Latency95, Latency99, MaxLatency *float64
+}

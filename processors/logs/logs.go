@@ -1,0 +1,76 @@
+// Package logs reads the logs of source partitions, for whoever counts them.
+//
+// A [Reader] reads any number of sources of one cluster and hands each source's
+// records, in order, to its [Sink], as [Batch]es that are borrowed and carry the
+// exact position after them. It says what it does not know (-1) instead of
+// guessing, and it tells apart the ways in which a source can end.
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
+)
+
+// A Record is one message of a log. It is borrowed, with all that it refers to,
+// until the call that handed it over returns.
+type Record struct {
+	Offset int64
+	codecs.Message
+}
+
+// A Batch is a run of records of one source, offsets rising, and the position
+// after it. Records may be empty: control batches, aborted transactions and
+// compacted tails move Next alone.
+type Batch struct {
+	Records []Record
+	Next    int64 // read up to here; caught up when Next == Stable
+	Stable  int64 // last stable offset when fetched, -1 if the reader does not know
+	Start   int64 // log start offset, -1 if the reader does not know
+	Epoch   int32 // leader epoch of the records, -1 if the reader does not know
+}
+
+// A Sink takes what one source yields. Calls for one source never overlap.
+type Sink interface {
+	// Batch takes a batch. It must not block on anything but short locks; if it
+	// answers more=false, the source pauses after this batch until Resume.
+	Batch(b *Batch) (more bool)
+	// Lost says that the source is no longer read, and why. It is the last call.
+	Lost(err error)
+}
+
+// A Reader reads sources of one cluster. It retries by itself what time can
+// heal: leaders, throttling, connections. Its methods may be called from any
+// goroutine, and never from inside a Sink's call.
+type Reader interface {
+	// Open begins to read a source at an offset. It does not wait for the
+	// cluster: whatever is wrong arrives by Lost. A source is open at most once.
+	Open(src audit.Source, from int64, s Sink) error
+	// Resume goes on with a paused source; anything else is left as it is.
+	Resume(src audit.Source)
+	// Close ends the reading of a source. When it returns, no call of its sink
+	// is under way and none will follow. A source not open is no error.
+	Close(src audit.Source)
+	// Shutdown closes all sources and connections.
+	Shutdown(ctx context.Context) error
+}
+
+// How a source can be lost. ErrUnavailable is what is left when retrying did
+// not help: opening it again later may.
+var (
+	ErrTruncated   = errors.New("the log was cut below what had been read")
+	ErrRecreated   = errors.New("the topic was deleted and made again")
+	ErrGone        = errors.New("the topic or partition does not exist")
+	ErrCorrupt     = errors.New("the log has batches that cannot be read")
+	ErrDenied      = errors.New("reading is not allowed: grant READ and DESCRIBE on the topic")
+	ErrUnavailable = errors.New("the source cannot be read at the moment")
+)
+
+// OutOfRange says that the log does not hold the offset asked for: retention
+// was faster, or the log was cut. The edges are asked for by whoever needs them.
+type OutOfRange struct{ Offset int64 }
+
+func (e *OutOfRange) Error() string { return fmt.Sprintf("offset %d is out of the log's range", e.Offset) }
