@@ -2,6 +2,7 @@ package audit
 
 import (
 	"iter"
+	"maps"
 	"math"
 	"slices"
 )
@@ -11,7 +12,7 @@ import (
 const Gamma = 1.02
 
 // The least and greatest bin: the first holds exactly 0 ms, the last all from
-// 242 days up.
+// 237 days up; 241 days is the longest latency that is off by 1 % at most.
 const (
 	MinBin int16 = -1
 	MaxBin int16 = 1200
@@ -54,22 +55,34 @@ func BinValue(bin int16) float64 {
 }
 
 // Bins counts values per bin. It is dense, because the latencies of a window
-// lie close together. The zero value is empty.
+// lie close together. The zero value is empty. Copies share memory: see Clone.
+// Not safe for concurrent use.
 type Bins struct {
 	low int16 // bin of n[0]
 	n   []uint32
-	big map[int16]uint64 // what exceeds a uint32: merged tallies only
+	big map[int16]uint64 // to be added to n: what a uint32 cannot hold, in merged tallies
 }
 
-// Put adds n to a bin, which is clamped to MinBin and MaxBin.
+// Put adds n to a bin, which is clamped to MinBin and MaxBin. A counter calls it
+// for every message: once a bin has been seen it allocates nothing.
 func (b *Bins) Put(bin int16, n uint64) {
-	bin = min(max(bin, MinBin), MaxBin)
-	d := int(bin) - int(b.low)
-	if uint(d) >= uint(len(b.n)) {
-		d = b.grow(bin)
+	i := int(bin) - int(b.low)
+	if uint(i) < uint(len(b.n)) && n <= uint64(^b.n[i]) {
+		b.n[i] += uint32(n)
+		return
 	}
-	if sum := uint64(b.n[d]) + n; sum <= math.MaxUint32 && sum >= n {
-		b.n[d] = uint32(sum)
+	b.putSlow(bin, n)
+}
+
+// putSlow is Put for a bin not seen yet, and for counts beyond a uint32.
+func (b *Bins) putSlow(bin int16, n uint64) {
+	if n == 0 {
+		return
+	}
+	bin = min(max(bin, MinBin), MaxBin)
+	b.span(bin, bin)
+	if i := int(bin) - int(b.low); n <= uint64(^b.n[i]) {
+		b.n[i] += uint32(n)
 		return
 	}
 	if b.big == nil {
@@ -78,28 +91,40 @@ func (b *Bins) Put(bin int16, n uint64) {
 	b.big[bin] += n
 }
 
-// grow makes room for a bin and says where it is.
-func (b *Bins) grow(bin int16) int {
-	switch {
-	case len(b.n) == 0:
-		b.low = bin
-		b.n = make([]uint32, 1, 8)
-	case bin < b.low:
-		more := int(b.low) - int(bin)
-		b.n = append(make([]uint32, more, more+len(b.n)), b.n...)
-		b.low = bin
-	default:
-		b.n = append(b.n, make([]uint32, int(bin)-int(b.low)+1-len(b.n))...)
+// span makes room for the bins from low to high, both between MinBin and MaxBin.
+func (b *Bins) span(low, high int16) {
+	if len(b.n) == 0 {
+		b.low = low
 	}
-	return int(bin) - int(b.low)
+	if more := int(b.low) - int(low); more > 0 {
+		b.n = append(make([]uint32, more, more+len(b.n)), b.n...)
+		b.low = low
+	}
+	if more := int(high) - int(b.low) + 1 - len(b.n); more > 0 {
+		b.n = append(b.n, make([]uint32, more)...)
+	}
+}
+
+// merge adds other bins, growing at most once.
+func (b *Bins) merge(o Bins) {
+	if len(o.n) == 0 {
+		return
+	}
+	b.span(o.low, o.low+int16(len(o.n)-1))
+	for bin, n := range o.All() {
+		b.Put(bin, n)
+	}
 }
 
 // All yields the bins that are not empty, in order.
 func (b Bins) All() iter.Seq2[int16, uint64] {
 	return func(yield func(int16, uint64) bool) {
-		for i, n := range b.n {
-			bin := b.low + int16(i)
-			if sum := uint64(n) + b.big[bin]; sum > 0 && !yield(bin, sum) {
+		for i, small := range b.n {
+			bin, n := b.low+int16(i), uint64(small)
+			if len(b.big) > 0 {
+				n += b.big[bin]
+			}
+			if n > 0 && !yield(bin, n) {
 				return
 			}
 		}
@@ -124,20 +149,20 @@ func (b Bins) Len() (n int) {
 
 // Clone is a copy that shares nothing with b.
 func (b Bins) Clone() Bins {
-	c := Bins{low: b.low, n: slices.Clone(b.n)}
-	for bin, n := range b.big {
-		c.Put(bin, n)
-	}
-	return c
+	return Bins{low: b.low, n: slices.Clone(b.n), big: maps.Clone(b.big)}
 }
 
 // Equal says whether the same counts are in the same bins.
 func (b Bins) Equal(o Bins) bool {
+	if len(b.big)+len(o.big) == 0 {
+		if b.low == o.low && slices.Equal(b.n, o.n) {
+			return true
+		}
+	}
 	next, stop := iter.Pull2(o.All())
 	defer stop()
 	for bin, n := range b.All() {
-		obin, on, ok := next()
-		if !ok || obin != bin || on != n {
+		if obin, on, ok := next(); !ok || obin != bin || on != n {
 			return false
 		}
 	}

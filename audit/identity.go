@@ -66,8 +66,9 @@ func (i *Identity) Source() Source {
 // URL namespace, fixed for ever.
 var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("chaperone audit record"))
 
-// UUID is the version 5 UUID (RFC 9562) of the kind, identity and version:
-// equal for equal records, whoever wrote them.
+// UUID is the version 5 UUID (RFC 9562) of IdentityKey, a slash and the
+// Version: equal for equal records, whoever wrote them. A record of the
+// original keeps its own.
 func (r *Record) UUID() uuid.UUID {
 	if r.Original != nil {
 		if id, err := uuid.Parse(r.Original.UUID); err == nil {
@@ -75,7 +76,8 @@ func (r *Record) UUID() uuid.UUID {
 		}
 		return uuid.NewSHA1(namespace, []byte(r.Original.UUID))
 	}
-	return uuid.NewSHA1(namespace, []byte(string(r.Kind)+"/"+r.identityPath()+"/"+strconv.FormatInt(r.Version, 10)))
+	name := append(r.appendIdentityKey(make([]byte, 0, 192)), '/')
+	return uuid.NewSHA1(namespace, strconv.AppendInt(name, r.Version, 10))
 }
 
 // Key is the Kafka key of the record on the audit topic. It begins with the
@@ -84,49 +86,67 @@ func (r *Record) UUID() uuid.UUID {
 // writer whose writes are in order:
 //
 //	topic/-/kind/window/size/tier/datacenter/cluster/topic id/partition/instance/generation/segment/owner
+//	topic/-/original/window/uuid/owner
 //
-// Each part is escaped as in a URL path; an empty part is written as a dash.
+// In each part % is written %25 and / is written %2F; an empty part is a dash,
+// and a part that is a dash is %2D. The window is its start; times and sizes
+// are in seconds.
 func (r *Record) Key() string {
-	return r.keyPath() + "/" + part(r.Owner)
+	b := r.appendPath(make([]byte, 0, 192))
+	return string(appendPart(append(b, '/'), r.Owner))
 }
 
 // IdentityKey is Key without the owner: equal for all writers of one identity.
-func (r *Record) IdentityKey() string { return r.keyPath() }
+// A progress record keeps its owner even here, because its Version is a
+// sequence of that owner: those of two owners cannot be compared.
+func (r *Record) IdentityKey() string {
+	return string(r.appendIdentityKey(make([]byte, 0, 192)))
+}
 
-func (r *Record) keyPath() string {
-	if r.Original != nil {
-		return part(r.Topic) + "/-/original/" + strconv.FormatInt(r.Start, 10) + "/" + part(r.Original.UUID)
+func (r *Record) appendIdentityKey(b []byte) []byte {
+	b = r.appendPath(b)
+	if r.Kind == KindProgress {
+		b = appendPart(append(b, '/'), r.Owner)
 	}
-	return part(r.Topic) + "/-/" + string(r.Kind) + "/" + r.identityPath()
+	return b
 }
 
-func (r *Record) identityPath() string {
-	i := &r.Identity
-	b := make([]byte, 0, 128)
-	num := func(n int64) { b = append(strconv.AppendInt(b, n, 10), '/') }
-	str := func(s string) { b = append(append(b, part(s)...), '/') }
-	num(i.Start)
-	num(i.Size)
-	str(i.Tier)
-	str(i.Datacenter)
-	str(i.Cluster)
-	str(i.TopicID.String())
-	num(int64(i.Partition))
-	str(i.Instance)
-	num(i.Generation)
-	num(i.Segment)
-	return string(b[:len(b)-1])
+// appendPath appends what Key and IdentityKey have in common.
+func (r *Record) appendPath(b []byte) []byte {
+	num := func(n int64) { b = strconv.AppendInt(append(b, '/'), n, 10) }
+	str := func(s string) { b = appendPart(append(b, '/'), s) }
+	b = append(appendPart(b, r.Topic), "/-"...)
+	if r.Original != nil {
+		str("original")
+		num(r.Start)
+		str(r.Original.UUID)
+		return b
+	}
+	str(string(r.Kind))
+	num(r.Start)
+	num(r.Size)
+	str(r.Tier)
+	str(r.Datacenter)
+	str(r.Cluster)
+	str(r.TopicID.String())
+	num(int64(r.Partition))
+	str(r.Instance)
+	num(r.Generation)
+	num(r.Segment)
+	return b
 }
 
-// part escapes a string so that it holds no slash and is not empty.
-func part(s string) string {
+// appendPart appends a string so that it holds no slash and is not empty.
+func appendPart(b []byte, s string) []byte {
 	switch {
 	case s == "":
-		return "-"
+		return append(b, '-')
 	case s == "-":
-		return "%2D"
-	case !strings.ContainsAny(s, "/%"):
-		return s
+		return append(b, "%2D"...)
+	case strings.ContainsAny(s, "/%"):
+		s = partEscaper.Replace(s)
 	}
-	return strings.NewReplacer("%", "%25", "/", "%2F").Replace(s)
+	return append(b, s...)
 }
+
+var partEscaper = strings.NewReplacer("%", "%25", "/", "%2F")

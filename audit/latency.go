@@ -5,7 +5,8 @@ import "math"
 // Latency is a distribution of latencies in milliseconds. Percentiles come from
 // the bins and are off by at most 1 %; Sum and Max are exact. A negative
 // latency means that two clocks disagree: such are counted apart, because
-// clamping them to zero would hide the skew, and real latency with it.
+// clamping them to zero would hide the skew, and real latency with it. The zero
+// value is empty. Not safe for concurrent use.
 type Latency struct {
 	Bins        Bins
 	Sum         uint64 // of the latencies that are not negative
@@ -33,15 +34,14 @@ func negate(ms int64) int64 {
 	return -ms
 }
 
-// Merge adds another distribution, copying.
+// Merge adds another distribution. It copies: o stays as it was and shares
+// nothing.
 func (l *Latency) Merge(o *Latency) {
 	l.Sum += o.Sum
 	l.Max = max(l.Max, o.Max)
 	l.Negative += o.Negative
 	l.NegativeMax = max(l.NegativeMax, o.NegativeMax)
-	for bin, n := range o.Bins.All() {
-		l.Bins.Put(bin, n)
-	}
+	l.Bins.merge(o.Bins)
 }
 
 // Equal says whether two distributions are the same.
@@ -61,8 +61,8 @@ func (l *Latency) Mean() float64 {
 }
 
 // Quantile gives the latency, in milliseconds, that a share q of the messages
-// does not exceed, off by at most 1 %; 0 when there is nothing. It never
-// exceeds Max.
+// does not exceed, off by at most 1 % up to 241 days; 0 when there is
+// nothing. It never exceeds Max.
 func (l *Latency) Quantile(q float64) float64 {
 	n := l.Count()
 	if n == 0 {

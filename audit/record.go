@@ -37,7 +37,9 @@ type Record struct {
 	Client   *ClientCount   // of application instances: KindWindow, KindHello and KindGoodbye
 	Original *OriginalCount // of a record of the original Chaperone, together with Tally
 
-	// Extra holds the JSON fields that this version does not know, as they came.
+	// Extra holds the JSON fields that this version does not know, as they came
+	// but for white space. In a record of a Kind that it does not know, that is
+	// all of them: Identity and Version then say nothing.
 	Extra map[string]json.RawMessage
 }
 
@@ -65,7 +67,14 @@ type WindowTally struct {
 	// SketchMode names; empty where none is kept.
 	Sketch     []byte
 	SketchMode string
+
+	arrivalUnknown unknown
 }
+
+// unknown holds the fields of a nested object that this version does not know,
+// as JSON members in order of name, so that they survive a round trip. A string,
+// so that the structs that carry it can be compared and copied.
+type unknown string
 
 // What an event time or a latency rests on.
 const (
@@ -81,7 +90,8 @@ const (
 // Progress says how far an instance has durably counted the partitions of one
 // topic that are its own. Without it a window is never called complete: no
 // record may mean that there was no message, or nobody to count it. Version is
-// the sequence of progress records of the owner and topic, from 1.
+// the sequence of progress records of the owner and topic, from 1, and the
+// owner belongs to its IdentityKey.
 type Progress struct {
 	// AskedAfter is the Version of the owner's newest progress record of the
 	// topic that had been acknowledged when the ends were asked for, 0 if none.
@@ -89,6 +99,8 @@ type Progress struct {
 	AskedAfter int64
 	Partitions int32 // that the topic has
 	Sources    []SourceProgress
+
+	unknown unknown
 }
 
 // SourceProgress is the progress of one partition.
@@ -104,6 +116,8 @@ type SourceProgress struct {
 	LogStart   int64  // first offset the log still has; -1 unknown
 	End        int64  // last stable offset when asked; -1 unknown
 	CaughtUp   CaughtUp
+
+	unknown unknown
 }
 
 // CaughtUp says whether everything before End has been counted.
@@ -125,6 +139,8 @@ type Missed struct {
 	// Since and Until bound the event times that may be touched, by record
 	// timestamps, Unix milliseconds; 0 unknown.
 	Since, Until int64
+
+	unknown unknown
 }
 
 // A MissedReason says how a range was lost.
@@ -149,6 +165,8 @@ type ClientCount struct {
 	// Records is, in a goodbye, how many window records the instance has sent,
 	// each counted once: what is fewer is on its way or lost.
 	Records uint64
+
+	unknown unknown
 }
 
 // OriginalCount is what a record of the original Chaperone says in its own way.

@@ -13,7 +13,8 @@ type Window struct {
 }
 
 // WindowAt is the window of the given size, in seconds, that holds an event
-// time in Unix milliseconds. Times before 1970 fall into windows before 0.
+// time in Unix milliseconds. Times before 1970 fall into windows before 0. The
+// size must be above 0.
 func WindowAt(ms, size int64) Window {
 	return Window{Start: floorDiv(ms, size*1000) * size, Size: size}
 }
