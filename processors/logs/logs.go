@@ -73,4 +73,6 @@ var (
 // was faster, or the log was cut. The edges are asked for by whoever needs them.
 type OutOfRange struct{ Offset int64 }
 
-func (e *OutOfRange) Error() string { return fmt.Sprintf("offset %d is out of the log's range", e.Offset) }
+func (e *OutOfRange) Error() string {
+	return fmt.Sprintf("offset %d is out of the log's range", e.Offset)
+}

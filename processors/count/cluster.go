@@ -1,0 +1,239 @@
+package count
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/processors/logs"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// A Cluster is a Kafka cluster whose topics are counted. All that is asked of
+// it is to describe and read topics, and to commit offsets for display.
+type Cluster struct {
+	Name       string // of letters, digits, '.', '_' and '-': it is part of keys
+	Tier       string
+	Datacenter string
+	Brokers    []string
+	Config     func() *sarama.Config // fresh each time: version, TLS, SASL, client id
+	// Audited says whether a topic is to be counted.
+	Audited func(topic string) bool
+}
+
+// cluster is a Cluster with its connections, made when they are first needed
+// and again when they fail. Safe for concurrent use.
+type cluster struct {
+	Cluster
+	health *health.Part
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	ask    sarama.Client
+	reader logs.Reader
+}
+
+// client is for questions about metadata and offsets.
+func (c *cluster) client() (sarama.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ask != nil && !c.ask.Closed() {
+		return c.ask, nil
+	}
+	client, err := sarama.NewClient(c.Brokers, shards.AskConfig(c.Config()))
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: connect to %v: %w", c.Name, c.Brokers, err)
+	}
+	c.ask = client
+	return client, nil
+}
+
+// logs is the reader of the cluster's sources.
+func (c *cluster) logs() (logs.Reader, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reader != nil {
+		return c.reader, nil
+	}
+	r, err := logs.NewSarama(c.Brokers, shards.SourceConfig(c.Config()))
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	c.reader = r
+	return r, nil
+}
+
+func (c *cluster) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reader != nil {
+		if err := c.reader.Shutdown(context.Background()); err != nil {
+			c.log.Debug("close", "cluster", c.Name, "err", err)
+		}
+	}
+	if c.ask != nil {
+		_ = c.ask.Close()
+	}
+}
+
+// A listedTopic is a topic as metadata shows it.
+type listedTopic struct {
+	ID         audit.TopicID
+	Partitions int32
+	// Unsure says that the broker named the topic but could not describe it now.
+	Unsure bool
+}
+
+// list asks for all topics; the map holds those that are audited. all is how
+// many the broker named at all: none is no proof that there is none, since a
+// client that may describe nothing is shown nothing.
+func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
+	client, err := c.client()
+	if err != nil {
+		return nil, 0, err
+	}
+	b := client.LeastLoadedBroker()
+	if b == nil {
+		_ = client.Close() // so that the next question connects anew
+		return nil, 0, fmt.Errorf("cluster %s: no broker of %v can be reached: %w", c.Name, c.Brokers, sarama.ErrOutOfBrokers)
+	}
+	if err := b.Open(client.Config()); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
+		return nil, 0, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	r, err := b.GetMetadata(sarama.NewMetadataRequest(client.Config().Version, nil))
+	if err != nil {
+		_ = b.Close() // a dead connection is opened anew
+		return nil, 0, fmt.Errorf("cluster %s: ask %s for metadata: %w", c.Name, b.Addr(), err)
+	}
+	topics = map[string]listedTopic{}
+	for _, t := range r.Topics {
+		if t.IsInternal || !c.Audited(t.Name) {
+			continue
+		}
+		topics[t.Name] = listedTopic{ID: audit.TopicID(t.Uuid), Partitions: int32(len(t.Partitions)), Unsure: t.Err != sarama.ErrNoError}
+	}
+	return topics, len(r.Topics), nil
+}
+
+// Special times for offsets.
+const (
+	atStart  = sarama.OffsetOldest
+	atStable = sarama.OffsetNewest // with read committed: the last stable offset
+)
+
+// offsets asks for the offsets of many partitions at one time, in one request
+// to each leader: atStart, atStable or Unix milliseconds. Partitions whose
+// question failed are left out; the error is that of the last one that failed.
+func (c *cluster) offsets(sources []audit.Source, at int64, level sarama.IsolationLevel) (map[audit.Source]int64, error) {
+	client, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	requests := map[*sarama.Broker]*sarama.OffsetRequest{}
+	asked := map[*sarama.Broker][]audit.Source{}
+	for _, s := range sources {
+		leader, err := client.Leader(s.Topic, s.Partition)
+		if err != nil {
+			failed = fmt.Errorf("leader of %s: %w", s, err)
+			continue
+		}
+		req := requests[leader]
+		if req == nil {
+			req = sarama.NewOffsetRequest(client.Config().Version)
+			req.IsolationLevel = level
+			requests[leader] = req
+		}
+		req.AddBlock(s.Topic, s.Partition, at, 1)
+		asked[leader] = append(asked[leader], s)
+	}
+	found := make(map[audit.Source]int64, len(sources))
+	moved := map[string]bool{}
+	for leader, req := range requests {
+		resp, err := leader.GetAvailableOffsets(req)
+		if err != nil {
+			_ = leader.Close() // opened anew by the next question
+			failed = fmt.Errorf("cluster %s: ask %s for offsets: %w", c.Name, leader.Addr(), err)
+			continue
+		}
+		for _, s := range asked[leader] {
+			b := resp.GetBlock(s.Topic, s.Partition)
+			switch {
+			case b == nil:
+				failed = fmt.Errorf("offset of %s: no answer", s)
+			case b.Err != sarama.ErrNoError:
+				failed = fmt.Errorf("offset of %s: %w", s, b.Err)
+				moved[s.Topic] = true
+			default:
+				found[s] = b.Offset
+			}
+		}
+	}
+	for topic := range moved {
+		_ = client.RefreshMetadata(topic)
+	}
+	return found, failed
+}
+
+// edges are the ends of a log: its first offset and the one after its last.
+type edges struct{ start, end int64 }
+
+// edges asks for the ends of many logs.
+func (c *cluster) edges(sources []audit.Source) (map[audit.Source]edges, error) {
+	ends, err := c.offsets(sources, sarama.OffsetNewest, sarama.ReadUncommitted)
+	if err != nil && len(ends) == 0 {
+		return nil, err
+	}
+	// The start after the end: a log that is deleted from meanwhile then shows a
+	// start that is too high, and never a start above the end.
+	starts, err2 := c.offsets(sources, atStart, sarama.ReadUncommitted)
+	both := make(map[audit.Source]edges, len(ends))
+	for s, end := range ends {
+		if start, ok := starts[s]; ok {
+			both[s] = edges{start, max(start, end)}
+		}
+	}
+	return both, errors.Join(err, err2)
+}
+
+// commit commits offsets for display under the name of a group that has no
+// members, so that lag tools show how far counting is.
+func (c *cluster) commit(group string, next map[audit.Source]int64) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	b, err := client.Coordinator(group)
+	if err != nil {
+		return fmt.Errorf("cluster %s: coordinator of group %s: %w", c.Name, group, err)
+	}
+	req := &sarama.OffsetCommitRequest{Version: 2, ConsumerGroup: group, ConsumerGroupGeneration: sarama.GroupGenerationUndefined, RetentionTime: -1}
+	for s, n := range next {
+		req.AddBlock(s.Topic, s.Partition, n, 0, "")
+	}
+	resp, err := b.CommitOffset(req)
+	if err != nil {
+		_ = b.Close()
+		_ = client.RefreshCoordinator(group)
+		return fmt.Errorf("cluster %s: commit offsets of group %s: %w", c.Name, group, err)
+	}
+	for topic, partitions := range resp.Errors {
+		for p, e := range partitions {
+			if e != sarama.ErrNoError {
+				_ = client.RefreshCoordinator(group)
+				return fmt.Errorf("cluster %s: commit offset of %s/%d in group %s: %w", c.Name, topic, p, group, e)
+			}
+		}
+	}
+	return nil
+}
+
+// retryAfter is the pause before a question to a cluster is asked again.
+const retryAfter = time.Second

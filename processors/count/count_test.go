@@ -1,0 +1,395 @@
+package count_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/internal/kafkatest"
+	"github.com/chaperone-audit/chaperone/processors"
+	"github.com/chaperone-audit/chaperone/processors/count"
+	"github.com/chaperone-audit/chaperone/processors/settings"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+const windowSize = 10 * time.Minute
+
+// cell is where a message counts.
+type cell struct {
+	cluster, topic string
+	partition      int32
+	window         int64
+}
+
+type tally struct{ count, bytes, noTime uint64 }
+
+// world is an audited cluster with known content, the audit cluster beside it
+// on the same broker, and what the audit topic says.
+type world struct {
+	t        *testing.T
+	c        *kafkatest.Cluster
+	topology processors.Topology
+	prefix   string // of the source topics
+	client   *kgo.Client
+	rng      *rand.Rand
+
+	mu    sync.Mutex
+	truth map[cell]tally
+	best  map[string]*audit.Record // by identity
+	prog  map[string]*audit.Record // progress, by topic and owner
+	miss  []*audit.Record
+}
+
+func newWorld(t *testing.T, c *kafkatest.Cluster) *world {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	w := &world{t: t, c: c, prefix: kafkatest.Name(t, "src") + ".", rng: rand.New(rand.NewPCG(seed, 1)),
+		truth: map[cell]tally{}, best: map[string]*audit.Record{}, prog: map[string]*audit.Record{}}
+	w.topology = processors.DefaultTopology()
+	w.topology.Prefix = kafkatest.Name(t, "chaperone")
+	w.topology.Shards, w.topology.Partitions = 8, 4
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, shards.EnsureTopics(ctx, c.Brokers(), w.config(), 1, w.topology.Topics()))
+	w.connect()
+	w.follow()
+	return w
+}
+
+// connect makes a new producer, which knows partitions added meanwhile.
+func (w *world) connect() {
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.c.Brokers()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	must(w.t, err)
+	w.t.Cleanup(client.Close)
+	w.client = client
+}
+
+func (w *world) config() *sarama.Config {
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0
+	c.Consumer.Group.Session.Timeout = 6 * time.Second
+	return c
+}
+
+// follow reads the audit topic from its beginning and keeps the highest version
+// of each identity.
+func (w *world) follow() {
+	reader, err := kgo.NewClient(kgo.SeedBrokers(w.c.Brokers()...), kgo.ConsumeTopics(string(w.topology.AuditTopic())))
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	w.t.Cleanup(func() { cancel(); <-done; reader.Close() })
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) { w.take(r) })
+		}
+	}()
+}
+
+func (w *world) take(r *kgo.Record) {
+	var rec audit.Record
+	if err := json.Unmarshal(r.Value, &rec); err != nil {
+		w.t.Errorf("audit record %s: %v", r.Value, err)
+		return
+	}
+	if string(r.Key) != rec.Key() {
+		w.t.Errorf("key %s, want %s", r.Key, rec.Key())
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch rec.Kind {
+	case audit.KindWindow:
+		id := rec.IdentityKey()
+		old := w.best[id]
+		if old != nil && old.Version == rec.Version && !old.Tally.Tally.Equal(&rec.Tally.Tally) {
+			w.t.Errorf("%s version %d says two things", id, rec.Version)
+		}
+		if old == nil || old.Version < rec.Version {
+			w.best[id] = &rec
+		}
+	case audit.KindProgress:
+		w.prog[rec.Cluster+rec.Topic+rec.Owner] = &rec
+	case audit.KindMissed:
+		w.miss = append(w.miss, &rec)
+	}
+}
+
+// produce appends messages to a partition, out of order by up to 15 minutes.
+func (w *world) produce(topic string, partition int32, n int) {
+	w.t.Helper()
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		now := time.Now()
+		at := now.Add(-time.Duration(w.rng.Int64N(int64(15 * time.Minute))))
+		ms := at.UnixMilli()
+		value := fmt.Sprintf(`{"id":%d,"user":{"ts":1,"name":"x"},"ts":%d,"amount":%d}`, w.rng.Uint32(), ms, w.rng.IntN(1000))
+		noTime := uint64(0)
+		if w.rng.IntN(10) == 0 {
+			value, ms, noTime = "plain text, no time", now.UnixMilli(), 1
+		}
+		records[i] = &kgo.Record{Topic: topic, Partition: partition, Key: []byte("k"), Value: []byte(value), Timestamp: now.Truncate(time.Millisecond)}
+		k := cell{"c1", topic, partition, audit.WindowAt(ms, int64(windowSize/time.Second)).Start}
+		w.mu.Lock()
+		x := w.truth[k]
+		w.truth[k] = tally{x.count + 1, x.bytes + 1 + uint64(len(value)), x.noTime + noTime}
+		w.mu.Unlock()
+	}
+	must(w.t, w.client.ProduceSync(context.Background(), records...).FirstErr())
+}
+
+// said sums up what the audit topic says.
+func (w *world) said() map[cell]tally {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sum := map[cell]tally{}
+	for _, r := range w.best {
+		k := cell{r.Cluster, r.Topic, r.Partition, r.Start}
+		x := sum[k]
+		sum[k] = tally{x.count + r.Tally.Count, x.bytes + r.Tally.Bytes, x.noTime + r.Tally.NoTime}
+	}
+	return sum
+}
+
+// agree waits until the audit topic says the truth and nothing else.
+func (w *world) agree() {
+	w.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		said := w.said()
+		w.mu.Lock()
+		wrong := 0
+		var example string
+		for k, want := range w.truth {
+			if said[k] != want {
+				wrong++
+				example = fmt.Sprintf("%+v: want %+v, said %+v", k, want, said[k])
+			}
+		}
+		extra := len(said) - len(w.truth)
+		n := len(w.truth)
+		w.mu.Unlock()
+		if wrong == 0 && extra == 0 {
+			w.t.Logf("%d windows agree", n)
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d of %d windows wrong, %d more said than there are: %s", wrong, n, extra, example)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// await waits for a condition.
+func (w *world) await(what string, ok func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		w.mu.Lock()
+		done := ok()
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain for: %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// instance runs one counting processor until stop is called.
+func (w *world) instance(change func(*count.Options)) (stop func()) {
+	w.t.Helper()
+	selector, err := codecs.NewSelector(nil, codecs.Standard(), codecs.Bounds{})
+	must(w.t, err)
+	level := slog.LevelWarn
+	if testing.Verbose() {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	ctx, cancel := context.WithCancel(context.Background())
+	starts, err := settings.Open(ctx, w.c.Brokers(), w.topology.SettingsTopic(), shards.AskConfig(w.config()), shards.ProducerConfig(w.config()), log)
+	must(w.t, err)
+	o := count.Options{
+		Brokers: w.c.Brokers(), Config: w.config, Topology: w.topology, Codecs: selector, Starts: starts, Log: log,
+		Health: &health.Registry{}, Metrics: prometheus.NewRegistry(), Host: "test", WindowSize: windowSize, Windows: 3,
+		Poll: 200 * time.Millisecond, FlushEvery: 100 * time.Millisecond, ProgressEvery: 200 * time.Millisecond, DisplayGroup: w.prefix + "display",
+		Clusters: []count.Cluster{{Name: "c1", Tier: "regional", Datacenter: "dc1", Brokers: w.c.Brokers(), Config: w.config,
+			Audited: func(topic string) bool { return len(topic) > len(w.prefix) && topic[:len(w.prefix)] == w.prefix }}},
+	}
+	if change != nil {
+		change(&o)
+	}
+	p := count.New(o)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.Run(ctx); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	}()
+	var once sync.Once
+	stop = func() { once.Do(func() { cancel(); <-done; starts.Close() }) }
+	w.t.Cleanup(stop)
+	return stop
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCountsWhatIsThereAndWhatComes(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders, clicks := w.prefix+"orders", w.prefix+"clicks"
+		must(t, c.CreateTopic(t.Context(), orders, 3, nil))
+		for p := range int32(3) {
+			w.produce(orders, p, 2000)
+		}
+		stop := w.instance(nil)
+		w.agree()
+
+		// A topic created while counting, and a partition added.
+		must(t, c.CreateTopic(t.Context(), clicks, 1, nil))
+		w.produce(clicks, 0, 500)
+		must(t, c.AddPartitions(t.Context(), orders, 5))
+		w.connect()
+		w.produce(orders, 4, 700)
+		w.produce(orders, 1, 300)
+		w.agree()
+
+		// Progress says that all of it has been counted.
+		w.await("caught up", func() bool {
+			up := 0
+			for _, r := range w.prog {
+				for _, s := range r.Progress.Sources {
+					if s.CaughtUp == audit.CaughtUpYes {
+						up++
+					}
+				}
+			}
+			return up == 6
+		})
+		stop()
+
+		// Another instance goes on where this one ended.
+		w.produce(orders, 0, 400)
+		w.instance(nil)
+		w.agree()
+	})
+}
+
+func TestTwoInstancesShareTheWork(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 6, nil))
+		stop := w.instance(nil)
+		w.produce(orders, 0, 1000)
+		w.agree()
+		w.instance(nil)
+		for p := range int32(6) {
+			w.produce(orders, p, 1000)
+		}
+		stop()
+		w.produce(orders, 5, 1000)
+		w.agree()
+	})
+}
+
+func TestRecreatedTopicIsAnotherSource(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		w.instance(nil)
+		w.produce(orders, 0, 300)
+		w.agree()
+		must(t, c.DeleteTopic(t.Context(), orders))
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		w.connect()
+		w.produce(orders, 0, 200)
+		w.agree()
+		w.await("the tail of the old topic to be called unknown", func() bool {
+			for _, r := range w.miss {
+				if r.Missed.Reason == audit.MissedRecreated {
+					return true
+				}
+			}
+			return false
+		})
+	})
+}
+
+func TestRetentionAheadOfTheCounterIsMissed(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		stop := w.instance(nil)
+		w.produce(orders, 0, 300)
+		w.agree()
+		stop()
+		truth := map[cell]tally{}
+		for k, v := range w.truth {
+			truth[k] = v
+		}
+		w.produce(orders, 0, 500)
+		must(t, c.DeleteRecords(t.Context(), orders, 0, 800))
+		w.truth = truth // of those nothing can be known
+		w.instance(nil)
+		w.produce(orders, 0, 100)
+		w.agree()
+		w.await("a missed range of 500", func() bool {
+			return len(w.miss) > 0 && w.miss[0].Missed.Reason == audit.MissedRetention && w.miss[0].Missed.From == 300 && w.miss[0].Missed.To == 800
+		})
+	})
+}
+
+func TestLatestCountsWhatComesAfterTheFirstStart(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		latest := func(o *count.Options) { o.Start = count.Latest() }
+		orders, clicks := w.prefix+"orders", w.prefix+"clicks"
+		must(t, c.CreateTopic(t.Context(), orders, 2, nil))
+		w.produce(orders, 0, 300)
+		clear(w.truth)
+		time.Sleep(5 * time.Millisecond) // timestamps are milliseconds: what follows must be later
+		stop := w.instance(latest)
+		w.await("progress of both partitions", func() bool {
+			for _, r := range w.prog {
+				if len(r.Progress.Sources) == 2 {
+					return true
+				}
+			}
+			return false
+		})
+		w.produce(orders, 0, 50)
+		w.produce(orders, 1, 50)
+		must(t, c.CreateTopic(t.Context(), clicks, 1, nil))
+		w.produce(clicks, 0, 70) // created later: all of it
+		w.agree()
+		stop()
+		w.instance(latest)
+		w.produce(orders, 1, 10)
+		w.agree()
+	})
+}

@@ -1,0 +1,144 @@
+package count
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// flush stores what has changed, whole sources at a time, those that have waited
+// longest first, up to a number of rows: rows and their records; when all of
+// them are acknowledged the ledgers; and when those are, and the coordinator
+// says that the shard is still ours, it deletes what nobody will need again.
+func (s *shard) flush(ctx context.Context, budget int) error {
+	begin := time.Now()
+	chosen := s.choose(budget)
+	if len(chosen) > 0 {
+		if err := s.store(ctx, chosen); err != nil {
+			return err
+		}
+		s.p.metrics.flush.Observe(time.Since(begin).Seconds())
+	}
+	if err := s.sayRecreated(ctx); err != nil {
+		return err
+	}
+	return s.evict(ctx)
+}
+
+// choose picks the sources of a flush: at least one, if any has something.
+func (s *shard) choose(budget int) []*source {
+	type candidate struct {
+		x       *source
+		waiting time.Time
+		rows    int
+	}
+	var all []candidate
+	for _, x := range s.list() {
+		x.mu.Lock()
+		if x.c != nil && !x.c.Idle() {
+			all = append(all, candidate{x, x.waiting, x.c.DirtyRows()})
+		}
+		x.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(a.waiting.Compare(b.waiting), cmp.Compare(a.x.prefix, b.x.prefix))
+	})
+	var chosen []*source
+	for _, c := range all {
+		if budget -= c.rows; budget < 0 && len(chosen) > 0 {
+			break
+		}
+		chosen = append(chosen, c.x)
+	}
+	return chosen
+}
+
+// store writes rows, then ledgers.
+func (s *shard) store(ctx context.Context, chosen []*source) error {
+	var rows, ledgers []shards.Message
+	at := make([]counter.Ledger, len(chosen))
+	for i, x := range chosen {
+		var failed error
+		x.mu.Lock()
+		led := x.c.State()
+		at[i] = x.c.Flush(func(k counter.Key, r *counter.Row) {
+			m, err := x.rowMessage(k, r, &led)
+			if err != nil {
+				failed = err
+				return
+			}
+			rows = append(rows, m)
+		})
+		m, err := x.ledgerMessage(x.c.LedgerKey(), &at[i], x.said != at[i].Generation)
+		x.waiting = time.Time{}
+		x.mu.Unlock()
+		if failed == nil {
+			failed = err
+		}
+		if failed != nil {
+			return failed
+		}
+		ledgers = append(ledgers, m)
+	}
+	if err := s.claim.Send(ctx, rows); err != nil {
+		return err
+	}
+	if err := s.claim.Send(ctx, ledgers); err != nil {
+		return err
+	}
+	s.p.metrics.stored(len(rows), len(ledgers))
+	for i, x := range chosen {
+		x.mu.Lock()
+		x.c.Acked(at[i])
+		x.said = at[i].Generation
+		resume := x.paused && x.c.Pending() <= s.p.o.MaxPending
+		if resume {
+			x.paused = false
+		}
+		x.mu.Unlock()
+		if resume {
+			if r, err := x.cluster.logs(); err == nil {
+				r.Resume(x.Source)
+			}
+		}
+	}
+	return nil
+}
+
+// evict asks the coordinator, if any source has a reason to, and deletes.
+func (s *shard) evict(ctx context.Context) error {
+	var unsure []*source
+	for _, x := range s.list() {
+		x.mu.Lock()
+		if x.c != nil && x.c.Unsure() {
+			unsure = append(unsure, x)
+		}
+		x.mu.Unlock()
+	}
+	if len(unsure) == 0 {
+		return nil
+	}
+	if !s.claim.Confirm() {
+		s.p.metrics.unconfirmed.Inc()
+		return nil // the session ends, or the next flush asks again
+	}
+	var msgs []shards.Message
+	hurry := false
+	for _, x := range unsure {
+		x.mu.Lock()
+		for _, k := range x.c.Confirmed() {
+			msgs = append(msgs, shards.Message{Key: x.prefix + k.String(), Delete: true})
+		}
+		hurry = hurry || x.paused // the rows of a new generation may go out only now
+		x.mu.Unlock()
+	}
+	if hurry {
+		s.hurry()
+	}
+	s.p.metrics.evicted.Add(float64(len(msgs)))
+	return s.claim.Send(ctx, msgs)
+}

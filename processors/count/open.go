@@ -1,0 +1,253 @@
+package count
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/logs"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// keepOpen reads every source of the shard that the directory lists, until ctx
+// ends: new ones, and again those that were lost.
+func (s *shard) keepOpen(ctx context.Context) {
+	for ctx.Err() == nil {
+		listed, changed := s.p.dir.of(s.claim.Partition)
+		again := s.openAll(ctx, listed)
+		var timer <-chan time.Time
+		if again {
+			timer = time.After(retryAfter)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-s.reopened:
+		case <-timer:
+		}
+	}
+}
+
+// openAll opens what is listed and not read, and closes what is read and not
+// listed: sarama knows a topic by its name only, so one made again could not be
+// read else. It says whether something is left to be tried again.
+func (s *shard) openAll(ctx context.Context, listed []audit.Source) (again bool) {
+	here := make(map[audit.Source]bool, len(listed))
+	for _, src := range listed {
+		here[src] = true
+	}
+	for _, x := range s.list() {
+		if !here[x.Source] {
+			x.close()
+		}
+	}
+	idle := map[*cluster][]*source{}
+	for _, src := range listed {
+		x := s.source(src)
+		x.mu.Lock()
+		switch {
+		case x.reading && x.lost == nil:
+		case time.Now().Before(x.retry):
+			again = true
+		default:
+			idle[x.cluster] = append(idle[x.cluster], x)
+		}
+		x.mu.Unlock()
+	}
+	for c, sources := range idle {
+		if err := s.openOn(ctx, c, sources); err != nil {
+			s.p.log.Warn("sources not opened, trying again", "cluster", c.Name, "shard", s.claim.Partition, "err", err)
+			again = true
+		}
+		for _, x := range sources {
+			x.mu.Lock()
+			again = again || !x.reading || x.lost != nil
+			x.mu.Unlock()
+		}
+	}
+	return again
+}
+
+// source finds or makes the source.
+func (s *shard) source(src audit.Source) *source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.sources[src]
+	if x == nil {
+		extract := s.p.o.Codecs.For(src.Topic)
+		x = &source{
+			Source: src, cluster: s.p.clusters[src.Cluster], shard: s, prefix: counter.SourcePrefix(src), extract: extract,
+			digest: extract.Digest(s.p.o.WindowSize), window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)}, said: -1,
+		}
+		s.sources[src] = x
+	}
+	return x
+}
+
+// openOn opens sources of one cluster. One question for all of them: asked one
+// after another, each would wait behind the long polls of the others.
+func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error {
+	reader, err := c.logs()
+	if err != nil {
+		return err
+	}
+	all := make([]audit.Source, len(sources))
+	for i, x := range sources {
+		all[i] = x.Source
+	}
+	ends, err := c.edges(all)
+	if len(ends) == 0 {
+		return err
+	}
+	var unknown []audit.Source
+	for _, x := range sources {
+		if x.c == nil && len(s.table[x.Source]) == 0 {
+			unknown = append(unknown, x.Source)
+		}
+	}
+	starts, err := s.p.startOffsets(ctx, c, unknown, ends)
+	if err != nil {
+		return err
+	}
+	for _, x := range sources {
+		e, ok := ends[x.Source]
+		if !ok {
+			continue
+		}
+		if x.c == nil {
+			start, known := starts[x.Source]
+			if !known && len(s.table[x.Source]) == 0 {
+				continue
+			}
+			s.recover(x, start, e)
+		}
+		if err := s.read(reader, x, e); err != nil {
+			s.p.log.Warn("source not opened, trying again", "source", x.Source, "err", err)
+			x.mu.Lock()
+			x.retry = time.Now().Add(retryAfter)
+			x.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// recover makes the source's counter from what the table holds.
+func (s *shard) recover(x *source, start int64, e edges) {
+	s.mu.Lock()
+	entries := s.table[x.Source]
+	delete(s.table, x.Source)
+	s.mu.Unlock()
+	c, found := counter.Recover(counter.Options{Owner: s.claim.Owner, Windows: s.p.o.Windows, Digest: x.digest, Start: start},
+		counter.Edges{Oldest: e.start, Newest: e.end}, entries)
+	if found.Damaged != nil {
+		s.p.health.Degraded(fmt.Sprintf("%s: %v; a new generation is counted, windows around it are unknown", x.Source, found.Damaged))
+	}
+	if found.Reason != "" {
+		s.p.sayMissed(x.Source, c.State())
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.c = c
+	x.waiting = time.Now()
+}
+
+// read opens the reader at the counter's position. A source that was lost for
+// good begins a new generation first, once all of the old one is stored.
+func (s *shard) read(reader logs.Reader, x *source, e edges) error {
+	x.mu.Lock()
+	lost := x.lost
+	x.mu.Unlock()
+	if lost != nil {
+		reader.Close(x.Source) // one that is broken is still open, and paused
+		if ready, err := x.afterLoss(lost, e); err != nil || !ready {
+			return err
+		}
+	}
+	x.mu.Lock()
+	from := x.c.ReadFrom(e.start)
+	x.reading, x.paused, x.lost = true, false, nil
+	x.mu.Unlock()
+	if err := reader.Open(x.Source, from, x); err != nil {
+		x.mu.Lock()
+		x.reading = false
+		x.mu.Unlock()
+		return err
+	}
+	return nil
+}
+
+// afterLoss decides how a lost source goes on, given its log's edges now. It is
+// not ready while something of the old generation is still to be flushed, or
+// while nothing has changed.
+func (x *source) afterLoss(lost error, e edges) (ready bool, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reading = false
+	next := x.c.Next()
+	var out *logs.OutOfRange
+	var start int64
+	var reason audit.MissedReason
+	switch {
+	case errors.Is(lost, counter.ErrTruncated), errors.Is(lost, logs.ErrTruncated):
+		start, reason = min(next, e.end), audit.MissedTruncated
+	case next > e.end:
+		start, reason = e.end, audit.MissedTruncated
+	case next < e.start:
+		start, reason = e.start, audit.MissedRetention
+	case errors.As(lost, &out):
+		return true, nil // the log has it: it was the last message, read again, that was gone
+	case errors.Is(lost, logs.ErrDenied):
+		x.retry = time.Now().Add(30 * retryAfter)
+		x.cluster.health.Degraded(fmt.Sprintf("%s: %v", x.Source, lost))
+		return true, nil
+	default:
+		return true, nil
+	}
+	if !x.c.Idle() {
+		x.shard.hurry()
+		return false, nil
+	}
+	if err := x.c.Restart(start, reason); err != nil {
+		return false, err
+	}
+	x.shard.p.sayMissed(x.Source, x.c.State())
+	x.waiting = time.Now()
+	return true, nil
+}
+
+// sayMissed tells people; the record goes out with the ledger.
+func (p *Processor) sayMissed(src audit.Source, led counter.Ledger) {
+	if led.Missed == nil {
+		p.log.Info("a new generation begins", "source", src, "generation", led.Generation, "start", led.Start)
+		return
+	}
+	m := led.Missed
+	p.metrics.missed.WithLabelValues(string(m.Reason)).Add(float64(m.To - m.From))
+	p.log.Warn("messages were missed; the windows around them are unknown", "source", src, "reason", m.Reason, "at_most", m.To-m.From,
+		"from", m.From, "to", m.To, "generation", led.Generation, "start", led.Start)
+}
+
+// recreated lists the sources in the table whose topic exists under another id:
+// it was deleted and made again, and how the old log ended nobody knows.
+func (s *shard) recreated() []audit.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var old []audit.Source
+	consider := func(src audit.Source) {
+		if t, ok := s.p.dir.topic(src.Cluster, src.Topic); ok && t.ID != src.TopicID {
+			old = append(old, src)
+		}
+	}
+	for src := range s.table {
+		consider(src)
+	}
+	for src := range s.sources {
+		consider(src)
+	}
+	return old
+}
+
+var _ shards.Worker = (*Processor)(nil)

@@ -1,0 +1,238 @@
+package count
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// progress reports, for each session and topic, how far the sources are durably
+// counted: from ledgers that were acknowledged, never from memory.
+type progress struct {
+	p        *Processor
+	producer sarama.SyncProducer
+	topics   map[progressKey]*topicProgress
+}
+
+// A progressKey is what one progress record is about.
+type progressKey struct {
+	owner, cluster, topic string
+	id                    audit.TopicID
+}
+
+// topicProgress is what was said of a topic before.
+type topicProgress struct {
+	sequence int64 // of the last record tried
+	acked    int64 // of the last one acknowledged, 0 if none
+	sent     time.Time
+	said     map[int32]audit.SourceProgress
+	here     bool // found in this round
+}
+
+// counted is a source at one moment.
+type counted struct {
+	x       *source
+	ledger  counter.Ledger
+	reading bool
+}
+
+// Progress goes out when something has changed, and else at least so often: it
+// also says that its instance lives.
+const progressAtLeast = 10 * time.Second
+
+// mostProgress is how many progress records an instance writes a second; with
+// more topics than that each is reported less often.
+const mostProgress = 500
+
+// run reports until ctx ends, then once more: the last flushes are durable then.
+func (g *progress) run(ctx context.Context) {
+	for {
+		n := g.report()
+		pause := max(g.p.o.ProgressEvery, time.Duration(n)*time.Second/mostProgress)
+		select {
+		case <-ctx.Done():
+			g.report()
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// report writes a round of records and says of how many topics.
+func (g *progress) report() int {
+	now := time.Now() // decides how often, never what
+	topics := g.p.counted()
+	asked := map[progressKey]int64{} // the newest acknowledged record when the ends were asked for
+	for k := range topics {
+		t := g.topics[k]
+		if t == nil {
+			t = &topicProgress{}
+			g.topics[k] = t
+		}
+		t.here = true
+		asked[k] = t.acked
+	}
+	maps.DeleteFunc(g.topics, func(_ progressKey, t *topicProgress) bool {
+		gone := !t.here
+		t.here = false
+		return gone
+	})
+	ends := g.ends(topics)
+
+	var msgs []*sarama.ProducerMessage
+	var of []progressKey
+	for k, sources := range topics {
+		t := g.topics[k]
+		said := make(map[int32]audit.SourceProgress, len(sources))
+		for _, s := range sources {
+			said[s.x.Partition] = s.progress(ends, t.said)
+		}
+		if maps.Equal(said, t.said) && t.acked == t.sequence && now.Sub(t.sent) < progressAtLeast {
+			continue
+		}
+		t.sequence++
+		t.sent, t.said = now, said
+		m, err := g.message(k, sources[0].x, t, asked[k])
+		if err != nil {
+			g.p.log.Error("progress not reported", "topic", k.topic, "err", err)
+			continue
+		}
+		msgs = append(msgs, m)
+		of = append(of, k)
+	}
+	g.send(msgs, of)
+	g.display(topics)
+	return len(topics)
+}
+
+// ends asks each cluster for the last stable offsets of its sources.
+func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64 {
+	byCluster := map[*cluster][]audit.Source{}
+	for _, sources := range topics {
+		for _, s := range sources {
+			if s.reading {
+				byCluster[s.x.cluster] = append(byCluster[s.x.cluster], s.x.Source)
+			}
+		}
+	}
+	ends := map[audit.Source]int64{}
+	for c, sources := range byCluster {
+		found, err := c.offsets(sources, atStable, sarama.ReadCommitted)
+		if err != nil {
+			g.p.log.Debug("ends of logs not known", "cluster", c.Name, "err", err)
+		}
+		maps.Copy(ends, found)
+	}
+	return ends
+}
+
+// progress is what is said of a source, given the ends and what was said of the
+// topic before. A ledger that does not reach the end and has stopped to rise
+// may be at the end all the same: behind it may be only control records, which
+// the reader does not see.
+func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.SourceProgress) audit.SourceProgress {
+	l := &s.ledger
+	p := audit.SourceProgress{
+		Partition: s.x.Partition, Generation: l.Generation, Base: l.Base, Segment: l.Segment, Start: l.Start, Next: l.Next, Total: l.Total,
+		Time: l.LastTime, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpUnknown,
+	}
+	end, known := ends[s.x.Source]
+	if !known {
+		return p
+	}
+	p.End = end
+	old, said := before[s.x.Partition]
+	switch {
+	case l.Next >= end:
+		p.CaughtUp = audit.CaughtUpYes
+	case !said || old.Next < l.Next:
+		p.CaughtUp = audit.CaughtUpNo
+	}
+	return p
+}
+
+func (g *progress) message(k progressKey, x *source, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
+	listed, _ := g.p.dir.topic(k.cluster, k.topic)
+	id := x.identity()
+	id.Partition, id.Instance = audit.NoPartition, k.owner
+	rec := &audit.Record{
+		Kind: audit.KindProgress, Identity: id, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
+		Progress: &audit.Progress{AskedAfter: askedAfter, Partitions: listed.Partitions},
+	}
+	for _, partition := range slices.Sorted(maps.Keys(t.said)) {
+		rec.Progress.Sources = append(rec.Progress.Sources, t.said[partition])
+	}
+	value, err := encode(rec)
+	if err != nil {
+		return nil, err
+	}
+	return &sarama.ProducerMessage{
+		Topic: string(g.p.o.Topology.AuditTopic()), Key: sarama.StringEncoder(rec.Key()), Value: sarama.ByteEncoder(value),
+	}, nil
+}
+
+// send waits for acknowledgements. A record that is not acknowledged is made
+// anew in the next round, with newer numbers.
+func (g *progress) send(msgs []*sarama.ProducerMessage, of []progressKey) {
+	if len(msgs) == 0 {
+		return
+	}
+	failed := map[*sarama.ProducerMessage]bool{}
+	if err := g.producer.SendMessages(msgs); err != nil {
+		var errs sarama.ProducerErrors
+		if !errors.As(err, &errs) {
+			g.p.log.Warn("progress not reported", "err", err)
+			return
+		}
+		for _, e := range errs {
+			failed[e.Msg] = true
+		}
+		g.p.log.Warn("progress not reported for some topics", "topics", len(errs), "err", errs[0].Err)
+	}
+	for i, m := range msgs {
+		if t := g.topics[of[i]]; t != nil && !failed[m] {
+			t.acked = t.sequence
+		}
+	}
+}
+
+// display commits offsets for lag tools, best effort.
+func (g *progress) display(topics map[progressKey][]counted) {
+	if g.p.o.DisplayGroup == "" {
+		return
+	}
+	next := map[*cluster]map[audit.Source]int64{}
+	for _, sources := range topics {
+		for _, s := range sources {
+			if next[s.x.cluster] == nil {
+				next[s.x.cluster] = map[audit.Source]int64{}
+			}
+			next[s.x.cluster][s.x.Source] = s.ledger.Next
+		}
+	}
+	for c, offsets := range next {
+		if err := c.commit(g.p.o.DisplayGroup, offsets); err != nil {
+			g.p.log.Debug("offsets for display not committed", "err", err)
+		}
+	}
+}
+
+// newProgress connects the producer of progress records.
+func newProgress(p *Processor) (*progress, error) {
+	config := shards.ProducerConfig(p.o.Config())
+	config.Producer.Partitioner = sarama.NewCustomHashPartitioner(shards.NewHasher)
+	config.Producer.Retry.Max = 3 // the next round says it better
+	producer, err := sarama.NewSyncProducer(p.o.Brokers, config)
+	if err != nil {
+		return nil, err
+	}
+	return &progress{p: p, producer: producer, topics: map[progressKey]*topicProgress{}}, nil
+}

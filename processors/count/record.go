@@ -1,0 +1,68 @@
+package count
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// identity is what all records about the source have in common.
+func (x *source) identity() audit.Identity {
+	return audit.Identity{
+		Tier: x.cluster.Tier, Datacenter: x.cluster.Datacenter, Cluster: x.Cluster,
+		Topic: x.Topic, TopicID: x.TopicID, Partition: x.Partition,
+	}
+}
+
+// rowMessage stores a row and emits it as a record.
+func (x *source) rowMessage(k counter.Key, r *counter.Row, led *counter.Ledger) (shards.Message, error) {
+	id := x.identity()
+	id.Window = audit.Window{Start: r.Window, Size: x.window.Size}
+	id.Generation, id.Segment = k.Generation, k.Segment
+	rec := &audit.Record{
+		Kind: audit.KindWindow, Identity: id, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: x.shard.p.o.Host,
+		Tally: &audit.WindowTally{
+			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
+			Codec: x.extract.Codec(), TimeBasis: x.extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Digest,
+			FingerprintMode: audit.FingerprintMode,
+		},
+	}
+	value, err := encode(rec)
+	if err != nil {
+		return shards.Message{}, err
+	}
+	return shards.Message{Key: x.prefix + k.String(), Value: r.Append(nil), EmitKey: rec.Key(), Emit: value}, nil
+}
+
+// ledgerMessage stores a ledger; with the first of a generation in a session
+// goes the statement of what was missed before it. It may be said again: it is
+// the same.
+func (x *source) ledgerMessage(k counter.Key, led *counter.Ledger, say bool) (shards.Message, error) {
+	m := shards.Message{Key: x.prefix + k.String(), Value: led.Append(nil)}
+	if led.Missed == nil || !say {
+		return m, nil
+	}
+	id := x.identity()
+	id.Generation = led.Generation
+	rec := &audit.Record{
+		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: k.Owner, Host: x.shard.p.o.Host,
+		Missed: &audit.Missed{From: led.Missed.From, To: led.Missed.To, Reason: led.Missed.Reason, Since: max(0, led.Missed.Since)},
+	}
+	value, err := encode(rec)
+	if err != nil {
+		return m, err
+	}
+	m.EmitKey, m.Emit = rec.Key(), value
+	return m, nil
+}
+
+func encode(r *audit.Record) ([]byte, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode a record of %s: %w", r.Source(), err)
+	}
+	return b, nil
+}

@@ -1,0 +1,180 @@
+package count
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// shard counts the sources of one claim, from its start to its end. Two loops
+// share it: one opens sources and may wait for clusters, the other flushes and
+// waits for nobody but the audit cluster.
+type shard struct {
+	p     *Processor
+	claim *shards.Claim
+
+	mu      sync.Mutex
+	sources map[audit.Source]*source
+	table   map[audit.Source]map[counter.Key]counter.Entry // recovered; taken out when a source is opened
+
+	kicked   chan struct{} // a source waits for a flush
+	reopened chan struct{} // a source was lost
+
+	saidGone map[audit.Source]bool // sources of which sayRecreated has spoken
+}
+
+// Work is the shards.Worker of the counting group.
+func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
+	s := &shard{p: p, claim: c, sources: map[audit.Source]*source{}, kicked: make(chan struct{}, 1), reopened: make(chan struct{}, 1),
+		saidGone: map[audit.Source]bool{}}
+	if err := s.load(); err != nil {
+		return err
+	}
+	p.enter(s)
+	defer func() {
+		select {
+		case <-c.Draining: // stays, for the last report of progress
+		default:
+			p.leave(s)
+		}
+	}()
+
+	opening, cancel := context.WithCancel(ctx)
+	var opener sync.WaitGroup
+	opener.Go(func() { s.keepOpen(opening) })
+	stop := func() {
+		cancel()
+		opener.Wait()
+		s.closeAll()
+	}
+	defer stop()
+
+	// Shards tick one after another, not all at once.
+	every := p.o.FlushEvery
+	phase := time.NewTimer(every * time.Duration(c.Partition) / time.Duration(p.o.Topology.Shards))
+	defer phase.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-c.Draining:
+	case <-phase.C:
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if err := s.flush(ctx, s.budget()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.Draining:
+			stop()
+			return s.drain(ctx)
+		case <-tick.C:
+		case <-s.kicked:
+		}
+	}
+}
+
+// load takes the entries that goka has recovered, and leaves the store to it.
+func (s *shard) load() error {
+	if s.claim.Table == nil {
+		return fmt.Errorf("shard %d: goka gave no table", s.claim.Partition)
+	}
+	s.table = map[audit.Source]map[counter.Key]counter.Entry{}
+	for key, value := range s.claim.Table.All() {
+		src, rest, err := counter.ParseSource(key)
+		if err != nil {
+			return fmt.Errorf("table of shard %d: %w", s.claim.Partition, err)
+		}
+		k, err := counter.ParseKey(rest)
+		if err != nil {
+			return fmt.Errorf("table of shard %d: %w", s.claim.Partition, err)
+		}
+		entry, err := counter.Decode(value)
+		if err != nil {
+			return fmt.Errorf("table of shard %d: %q: %w", s.claim.Partition, key, err)
+		}
+		if s.table[src] == nil {
+			s.table[src] = map[counter.Key]counter.Entry{}
+		}
+		s.table[src][k] = entry
+	}
+	return nil
+}
+
+// reopen and hurry wake the two loops. They never block.
+func (s *shard) reopen() { wake(s.reopened) }
+func (s *shard) hurry()  { wake(s.kicked) }
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// budget is how many rows one flush may write: the shard's part of the rate of
+// the instance. If more is waiting, latency gives way and not the rate.
+func (s *shard) budget() int {
+	perFlush := float64(s.p.o.RowsPerSecond) * s.p.o.FlushEvery.Seconds() / float64(max(1, s.claim.Claims))
+	return max(1, int(perFlush))
+}
+
+// list is a snapshot of the sources.
+func (s *shard) list() []*source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := make([]*source, 0, len(s.sources))
+	for _, x := range s.sources {
+		l = append(l, x)
+	}
+	return l
+}
+
+// drain stores everything that was counted. Readers have been closed.
+func (s *shard) drain(ctx context.Context) error {
+	for {
+		left := 0
+		for _, x := range s.list() {
+			x.mu.Lock()
+			if x.c != nil && !x.c.Idle() {
+				left++
+			}
+			x.mu.Unlock()
+		}
+		if left == 0 {
+			return nil
+		}
+		if err := s.flush(ctx, 1<<30); err != nil {
+			return fmt.Errorf("%d sources not stored to the end: %w", left, err)
+		}
+	}
+}
+
+// closeAll ends all readers of the shard.
+func (s *shard) closeAll() {
+	var wg sync.WaitGroup
+	for _, x := range s.list() {
+		wg.Go(func() { x.close() })
+	}
+	wg.Wait()
+}
+
+// close ends the reading of a source, if it is read.
+func (x *source) close() {
+	r, err := x.cluster.logs()
+	if err != nil {
+		return // never connected
+	}
+	r.Close(x.Source)
+	x.mu.Lock()
+	x.reading, x.paused = false, false
+	x.mu.Unlock()
+}

@@ -1,0 +1,220 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/IBM/sarama"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
+)
+
+// maxBatch is how many records of sarama's channel go into one Batch.
+const maxBatch = 512
+
+// Sarama is a Reader on sarama's partition consumers. sarama hides control
+// records, aborted transactions and where batches end, and what a record
+// timestamp means; so Stable, Start, Epoch and TimeType are unknown, and Next is
+// only the offset after the last record.
+type Sarama struct {
+	consumer sarama.Consumer
+
+	mu     sync.Mutex
+	open   map[audit.Source]*saramaSource
+	closed bool
+}
+
+var _ Reader = (*Sarama)(nil)
+
+// NewSarama connects to a cluster. The configuration is the reader's own from
+// then on, as shards.SourceConfig makes it.
+func NewSarama(brokers []string, config *sarama.Config) (*Sarama, error) {
+	c, err := sarama.NewConsumer(brokers, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect a reader to %v: %w", brokers, err)
+	}
+	return &Sarama{consumer: c, open: map[audit.Source]*saramaSource{}}, nil
+}
+
+// saramaSource is one open source, with a goroutine of its own.
+type saramaSource struct {
+	sink   Sink
+	resume chan struct{}
+	quit   chan struct{} // closed by Close
+	done   chan struct{} // closed when the goroutine has ended
+}
+
+// Open asks for edges and leaders in the source's own goroutine: one after the
+// other, a thousand sources would each wait behind the long poll of the others.
+func (r *Sarama) Open(src audit.Source, from int64, sink Sink) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return fmt.Errorf("read %s: the reader is shut down", src)
+	}
+	if r.open[src] != nil {
+		return fmt.Errorf("read %s: already open", src)
+	}
+	s := &saramaSource{sink: sink, resume: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	r.open[src] = s
+	go func() {
+		defer close(s.done)
+		err := r.read(src, from, s)
+		r.mu.Lock()
+		if r.open[src] == s {
+			delete(r.open, src)
+		}
+		r.mu.Unlock()
+		select {
+		case <-s.quit:
+		default:
+			sink.Lost(err)
+		}
+	}()
+	return nil
+}
+
+// Resume goes on with a paused source.
+func (r *Sarama) Resume(src audit.Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.open[src]; s != nil {
+		select {
+		case s.resume <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Close ends the reading of a source and waits for its goroutine.
+func (r *Sarama) Close(src audit.Source) {
+	r.mu.Lock()
+	s := r.open[src]
+	delete(r.open, src)
+	r.mu.Unlock()
+	if s != nil {
+		close(s.quit)
+		<-s.done
+	}
+}
+
+// Shutdown closes all sources, then the connections.
+func (r *Sarama) Shutdown(context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	open := r.open
+	r.open = map[audit.Source]*saramaSource{}
+	r.mu.Unlock()
+	for _, s := range open {
+		close(s.quit)
+	}
+	for _, s := range open {
+		<-s.done
+	}
+	if err := r.consumer.Close(); err != nil {
+		return fmt.Errorf("close the reader: %w", err)
+	}
+	return nil
+}
+
+// read reads until the source is closed or lost, and says why it was lost.
+func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
+	pc, err := r.consumer.ConsumePartition(src.Topic, src.Partition, from)
+	if err != nil {
+		return lost(err, from)
+	}
+	next := from
+	defer func() {
+		pc.AsyncClose()
+		go func() {
+			for range pc.Errors() {
+			}
+		}()
+		for range pc.Messages() { // until it is closed: only then may the source be opened again
+		}
+	}()
+	batch := Batch{Stable: -1, Start: -1, Epoch: -1}
+	var headers []byte
+	for {
+		select {
+		case <-s.quit:
+			return nil
+		case e, ok := <-pc.Errors():
+			if !ok || permanent(e.Err) {
+				if ok {
+					err = e.Err
+				}
+				return lost(err, next)
+			}
+			err = e.Err // sarama tries again
+		case m, ok := <-pc.Messages():
+			if !ok {
+				for e := range pc.Errors() { // closed as well: the last one says why
+					err = e.Err
+				}
+				return lost(err, next)
+			}
+			batch.Records, headers = batch.Records[:0], headers[:0]
+			for more := min(len(pc.Messages()), maxBatch); ; more-- {
+				headers = record(&batch, m, headers)
+				if more <= 0 {
+					break
+				}
+				if m, ok = <-pc.Messages(); !ok {
+					break
+				}
+			}
+			next = batch.Records[len(batch.Records)-1].Offset + 1
+			batch.Next = next
+			if s.sink.Batch(&batch) {
+				continue
+			}
+			select {
+			case <-s.resume:
+			case <-s.quit:
+				return nil
+			}
+		}
+	}
+}
+
+// record adds a message to the batch; headers is room for encoded headers.
+func record(b *Batch, m *sarama.ConsumerMessage, headers []byte) []byte {
+	rec := Record{Offset: m.Offset, Message: codecs.Message{Key: m.Key, Value: m.Value, Time: -1}}
+	if !m.Timestamp.IsZero() {
+		rec.Time = m.Timestamp.UnixMilli()
+	}
+	if len(m.Headers) > 0 {
+		begin := len(headers)
+		headers = codecs.AppendHeaderCount(headers, len(m.Headers))
+		for _, h := range m.Headers {
+			headers = codecs.AppendHeader(headers, h.Key, h.Value)
+		}
+		rec.Headers = headers[begin:len(headers):len(headers)]
+	}
+	b.Records = append(b.Records, rec)
+	return headers
+}
+
+// permanent says that sarama will not heal the error by itself.
+func permanent(err error) bool {
+	return errors.Is(err, sarama.ErrOffsetOutOfRange) || errors.Is(err, sarama.ErrTopicAuthorizationFailed)
+}
+
+// lost is the way in which a source ended, in this package's words.
+func lost(err error, at int64) error {
+	switch {
+	case errors.Is(err, sarama.ErrOffsetOutOfRange):
+		return &OutOfRange{Offset: at}
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
+		return fmt.Errorf("%w: %w", ErrDenied, err)
+	case err == nil:
+		return fmt.Errorf("%w: sarama's partition consumer ended at offset %d", ErrUnavailable, at)
+	}
+	return fmt.Errorf("%w: at offset %d: %w", ErrUnavailable, at, err)
+}

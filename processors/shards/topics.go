@@ -1,0 +1,91 @@
+package shards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// A Topic is one of our own topics as it has to be.
+type Topic struct {
+	Name       string
+	Partitions int32
+	Config     map[string]string // what differs from the broker's defaults
+	Purpose    string            // for people
+}
+
+// EnsureTopics creates those topics that do not exist, with the given number of
+// replicas (-1: the broker's default), checks the partition counts of those that
+// do, and waits until every partition has a leader. Several instances may do it
+// at once.
+func EnsureTopics(ctx context.Context, brokers []string, config *sarama.Config, replicas int16, topics []Topic) error {
+	admin, err := sarama.NewClusterAdmin(brokers, AskConfig(config))
+	if err != nil {
+		return fmt.Errorf("connect to the audit cluster %v: %w", brokers, err)
+	}
+	defer admin.Close()
+	for _, t := range topics {
+		detail := &sarama.TopicDetail{NumPartitions: t.Partitions, ReplicationFactor: replicas, ConfigEntries: map[string]*string{}}
+		for k, v := range t.Config {
+			detail.ConfigEntries[k] = &v
+		}
+		if err := admin.CreateTopic(t.Name, detail, false); err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w (it can be created by hand: `chaperone topology` lists partitions and settings)", t.Name, err)
+		}
+	}
+	return awaitLeaders(ctx, admin, topics)
+}
+
+func awaitLeaders(ctx context.Context, admin sarama.ClusterAdmin, topics []Topic) error {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	for {
+		found, err := admin.DescribeTopics(names)
+		missing := ""
+		if err == nil {
+			if missing, err = lacking(topics, found); err != nil {
+				return err
+			}
+			if missing == "" {
+				return nil
+			}
+			err = fmt.Errorf("%s", missing)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for our topics: %w: %w", context.Cause(ctx), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// lacking says what to wait for, empty for nothing; an error is for ever.
+func lacking(want []Topic, found []*sarama.TopicMetadata) (string, error) {
+	by := map[string]*sarama.TopicMetadata{}
+	for _, m := range found {
+		by[m.Name] = m
+	}
+	for _, t := range want {
+		m := by[t.Name]
+		switch {
+		case m == nil || m.Err == sarama.ErrUnknownTopicOrPartition || m.Err == sarama.ErrLeaderNotAvailable:
+			return "topic " + t.Name + " does not exist yet", nil
+		case m.Err != sarama.ErrNoError:
+			return fmt.Sprintf("topic %s: %v", t.Name, m.Err), nil
+		case len(m.Partitions) != int(t.Partitions):
+			return "", fmt.Errorf("topic %s has %d partitions, configured are %d: the number is fixed once counting has begun; set it back in the configuration, or choose a new audit.prefix to begin anew",
+				t.Name, len(m.Partitions), t.Partitions)
+		}
+		for _, p := range m.Partitions {
+			if p.Leader < 0 || p.Err == sarama.ErrLeaderNotAvailable {
+				return fmt.Sprintf("partition %s/%d has no leader", t.Name, p.ID), nil
+			}
+		}
+	}
+	return "", nil
+}
