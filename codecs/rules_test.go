@@ -1,0 +1,214 @@
+package codecs_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
+)
+
+func TestTheFirstRuleThatMatchesTheWholeNameDecides(t *testing.T) {
+	s, err := codecs.NewSelector([]codecs.Rule{
+		{Topics: "orders|payments", Codec: "record"},
+		{Topics: `orders\..*`, Codec: "json", Fields: []string{"at"}},
+		{Topics: "orders.*", Codec: "json"},
+	}, codecs.Standard(), codecs.Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]string{
+		"orders": "record", "payments": "record", "orders.eu": "json(fields=at)", "orders-eu": "json",
+		"old-orders": "undeclared json", "payments2": "undeclared json", "": "undeclared json", "orders\n": "undeclared json",
+	} {
+		for range 2 { // the second time from memory
+			x := s.For(topic)
+			got := x.Codec()
+			if !x.Declared() {
+				got = "undeclared " + got
+			}
+			if got != want {
+				t.Errorf("topic %q is read by %s, want %s", topic, got, want)
+			}
+		}
+	}
+	if s.For("orders") != s.For("payments") {
+		t.Error("topics of one rule have extractors of their own")
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				s.For(strings.Repeat("x", i))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAllProblemsAreReportedAtOnce(t *testing.T) {
+	builders := codecs.Standard()
+	builders["broken"] = func(codecs.Rule) (codecs.Codec, error) { return nil, errors.New("no schema") }
+	builders["lazy"] = func(codecs.Rule) (codecs.Codec, error) { return nil, nil }
+	s, err := codecs.NewSelector([]codecs.Rule{
+		{Topics: "ok", Codec: "json"},
+		{Topics: "(", Codec: "xml", Past: -time.Second},
+		{Topics: "a)|(b", Codec: "json", Fields: []string{"", "a.b", "a\xff"}, Unit: "min", Future: time.Microsecond},
+		{Codec: "record", Fields: []string{"ts"}, Unit: "s", Strict: true, AnyCase: true},
+		{Topics: "x", Codec: "broken"},
+		{Topics: "x", Codec: "lazy"},
+		{Topics: "x", Codec: "json", AnyCase: true},
+	}, builders, codecs.Bounds{Future: -1})
+	if err == nil || s != nil {
+		t.Fatal("accepted")
+	}
+	want := []string{
+		`default future: -1ns must be at least 1ms, or 0 for the default`,
+		`rules[1].topics: "(" is not a regular expression: error parsing regexp: missing closing ): ` + "`(`",
+		`rules[1].codec: "xml" is not a codec; use broken or json or lazy or record`,
+		`rules[1].past: -1s must be at least 1ms, or 0 for the default`,
+		`rules[2].topics: "a)|(b" is not a regular expression: error parsing regexp: unexpected ): ` + "`a)|(b`",
+		`rules[2].unit: "min" is not a unit; use s, ms, us or ns, or leave it out to tell seconds and milliseconds apart by magnitude`,
+		`rules[2].fields: "" has 0 bytes; a field has 1 to 63`,
+		`rules[2].fields: "a.b" has a dot, which is kept for nested fields; name a field of the top level without one`,
+		`rules[2].fields: "a\xff" is not UTF-8; no name in a document can equal it`,
+		`rules[2].future: 1µs must be at least 1ms, or 0 for the default`,
+		`rules[3].topics: is empty; give a regular expression, .* for all topics`,
+		`rules[3].fields: codec record takes none; leave it out`,
+		`rules[3].any_case: codec record takes none; leave it out`,
+		`rules[3].unit: codec record takes none; leave it out`,
+		`rules[3].strict: codec record takes none; leave it out`,
+		`rules[4].codec: no schema`,
+		`rules[5].codec: the builder of "lazy" made no codec and gave no reason`,
+		`rules[6].any_case: is set without fields; leave it out, since ts and timestamp are found in any case`,
+	}
+	if got := err.Error(); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+	if p, ok := errors.AsType[*codecs.Problem](err); !ok || p.Rule != codecs.DefaultBounds || p.Key != "future" {
+		t.Errorf("first problem is %+v", p)
+	}
+}
+
+func TestMessagesAreClassified(t *testing.T) {
+	const at = 1795285200000
+	day := (24 * time.Hour).Milliseconds()
+	declared := codecs.Rule{Topics: ".*", Codec: "json", Unit: "ms"}
+	narrow := declared
+	narrow.Past, narrow.Future = time.Second, 2*time.Second
+	record := codecs.Rule{Topics: ".*", Codec: "record"}
+
+	for _, tc := range []struct {
+		name  string
+		rules []codecs.Rule
+		value string
+		time  int64
+		ms    int64
+		class audit.Class
+	}{
+		{"with a time", []codecs.Rule{declared}, `{"ts":1795285199000}`, at, at - 1000, audit.Timed},
+		{"without one", []codecs.Rule{declared}, `{}`, at, at, audit.NoTime},
+		{"without a value", []codecs.Rule{declared}, ``, at, at, audit.NoTime},
+		{"broken", []codecs.Rule{declared}, `plain`, at, at, audit.Malformed},
+		{"broken, but nobody said JSON", nil, `plain`, at, at, audit.NoTime},
+		{"JSON, though nobody said so", nil, `{"TS":1795285199}`, at, at - 1000, audit.Timed},
+		{"a week old", []codecs.Rule{declared}, `{"ts":1794680400000}`, at, at - 7*day, audit.Timed},
+		{"over a week old", []codecs.Rule{declared}, `{"ts":1794680399999}`, at, at, audit.OutOfBounds},
+		{"an hour ahead", []codecs.Rule{declared}, `{"ts":1795288800000}`, at, at + 3600000, audit.Timed},
+		{"over an hour ahead", []codecs.Rule{declared}, `{"ts":1795288800001}`, at, at, audit.OutOfBounds},
+		{"at the edge of its own past", []codecs.Rule{narrow}, `{"ts":1795285199000}`, at, at - 1000, audit.Timed},
+		{"beyond it", []codecs.Rule{narrow}, `{"ts":1795285198999}`, at, at, audit.OutOfBounds},
+		{"at the edge of its own future", []codecs.Rule{narrow}, `{"ts":1795285202000}`, at, at + 2000, audit.Timed},
+		{"beyond that", []codecs.Rule{narrow}, `{"ts":1795285202001}`, at, at, audit.OutOfBounds},
+		{"microseconds taken for milliseconds", []codecs.Rule{declared}, `{"ts":1795285199000000}`, at, at, audit.OutOfBounds},
+		{"no record time: any time is believed", []codecs.Rule{declared}, `{"ts":1}`, -1, 1, audit.Timed},
+		{"that a calendar can hold", []codecs.Rule{declared}, `{"ts":253402300799999}`, -1, 253402300799999, audit.Timed},
+		{"and no other", []codecs.Rule{declared}, `{"ts":253402300800000}`, -1, -1, audit.OutOfBounds},
+		{"in the past too", []codecs.Rule{declared}, `{"ts":-62167219200001}`, -1, -1, audit.OutOfBounds},
+		{"no time at all", []codecs.Rule{declared}, `{}`, -1, -1, audit.NoTime},
+		{"a record time that cannot be", []codecs.Rule{declared}, `{"ts":1}`, math.MaxInt64, math.MaxInt64, audit.OutOfBounds},
+		{"by record time", []codecs.Rule{record}, `{"ts":1}`, at, at, audit.Timed},
+		{"by record time at the epoch", []codecs.Rule{record}, ``, 0, 0, audit.Timed},
+		{"by record time, of which there is none", []codecs.Rule{record}, `{"ts":1}`, -1, -1, audit.NoTime},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			x := mustSelect(t, tc.rules...)
+			m := &codecs.Message{Value: []byte(tc.value), Time: tc.time}
+			if ms, class := x.Extract(m); ms != tc.ms || class != tc.class {
+				t.Errorf("got %d class %d, want %d class %d", ms, class, tc.ms, tc.class)
+			}
+			if n := testing.AllocsPerRun(10, func() { x.Extract(m) }); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}
+
+func TestDefaultBoundsGiveWayToThoseOfARule(t *testing.T) {
+	s, err := codecs.NewSelector([]codecs.Rule{
+		{Topics: "a", Codec: "json", Past: time.Minute},
+	}, codecs.Standard(), codecs.Bounds{Past: time.Second, Future: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &codecs.Message{Value: []byte(`{"ts":1795285200}`), Time: 1795285200000 + 2000}
+	if _, class := s.For("a").Extract(m); class != audit.Timed {
+		t.Error("the bound of the rule is not heard")
+	}
+	if _, class := s.For("b").Extract(m); class != audit.OutOfBounds {
+		t.Error("the default bound is not heard where no rule matches")
+	}
+	m.Time = 1795285200000 - 2000
+	if _, class := s.For("a").Extract(m); class != audit.OutOfBounds {
+		t.Error("the default bound is not heard where the rule has none")
+	}
+}
+
+// These digests are stored in ledgers: a change here begins new generations
+// everywhere, and cuts windows.
+func TestDigestsAreTheSameForEver(t *testing.T) {
+	base := codecs.Rule{Topics: ".*", Codec: "json"}
+	with := func(change func(*codecs.Rule)) []codecs.Rule {
+		r := base
+		change(&r)
+		return []codecs.Rule{r}
+	}
+	seen := map[string]string{}
+	for _, tc := range []struct {
+		name, want string
+		rules      []codecs.Rule
+		window     time.Duration
+	}{
+		{"undeclared", "15f66f17", nil, 10 * time.Minute},
+		{"declared", "4454b864", []codecs.Rule{base}, 10 * time.Minute},
+		{"another window", "0b16a003", []codecs.Rule{base}, time.Minute},
+		{"another past", "909a45a2", with(func(r *codecs.Rule) { r.Past = time.Hour }), 10 * time.Minute},
+		{"another future", "2c5cfb56", with(func(r *codecs.Rule) { r.Future = time.Minute }), 10 * time.Minute},
+		{"another field", "6e40b032", with(func(r *codecs.Rule) { r.Fields = []string{"at"} }), 10 * time.Minute},
+		{"another unit", "6004e08b", with(func(r *codecs.Rule) { r.Unit = "ms" }), 10 * time.Minute},
+		{"strict", "f30b6572", with(func(r *codecs.Rule) { r.Strict = true }), 10 * time.Minute},
+		{"another codec", "be8c839f", with(func(r *codecs.Rule) { r.Codec = "record" }), 10 * time.Minute},
+	} {
+		got := mustSelect(t, tc.rules...).Digest(tc.window)
+		if got != tc.want {
+			t.Errorf("%s: digest %s, want %s", tc.name, got, tc.want)
+		}
+		if other, ok := seen[got]; ok {
+			t.Errorf("%s has the digest of %s", tc.name, other)
+		}
+		seen[got] = tc.name
+	}
+}
+
+func TestBasisNamesWhatTheTimeRestsOn(t *testing.T) {
+	if got := mustSelect(t).Basis(); got != audit.BasisPayload {
+		t.Errorf("json rests on %s", got)
+	}
+	if got := mustSelect(t, codecs.Rule{Topics: ".*", Codec: "record"}).Basis(); got != audit.BasisRecord {
+		t.Errorf("record rests on %s", got)
+	}
+}
