@@ -162,6 +162,11 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 	x.mu.Unlock()
 	if lost != nil {
 		reader.Close(x.Source) // one that is broken is still open, and paused
+		// Only an owner may begin a generation: one that was paused meanwhile would
+		// take what its successor has counted for a break in the log.
+		if !s.claim.Confirm() {
+			return nil
+		}
 		if ready, err := x.afterLoss(lost, e); err != nil || !ready {
 			return err
 		}

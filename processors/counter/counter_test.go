@@ -1,0 +1,180 @@
+package counter
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+func TestCounting(t *testing.T) {
+	t.Run("no row is written before the first ledger is sure", func(t *testing.T) {
+		tab := table{}
+		c, found := Recover(options("a"), Edges{0, 100}, tab)
+		count(c, 0, 1, 2)
+		l := tab.rows(c)
+		if !found.Fresh || found.Reason != "" || len(tab) != 0 || c.DirtyRows() != 0 || l.Next != 0 {
+			t.Fatalf("found %+v, wrote %v, ledger %+v", found, tab, l)
+		}
+		if c.Confirmed() != nil || c.Idle() {
+			t.Fatal("sure without a ledger")
+		}
+		c.Acked(l)
+		if c.Unsure() != true || c.Confirmed() != nil || c.DirtyRows() != 1 {
+			t.Fatalf("not sure after the ledger: %d rows", c.DirtyRows())
+		}
+	})
+	t.Run("a message is in one row, offsets may have gaps", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		count(c, 3, 5, 9, 12)
+		tab.round(t, c)
+		r := tab.row(t, Key{Owner: "a", Window: 0})
+		if r.Count != 3 || r.First != 3 || r.Last != 9 || r.Bytes != 30 || r.Partial {
+			t.Errorf("row %+v", r)
+		}
+		if l := c.Durable(); l.Next != 13 || l.Last != 12 || l.Total != 4 || l.SegmentCount != 4 || l.LastTime != 12000 || l.LastHash != event(12, 0).Hash {
+			t.Errorf("ledger %+v", l)
+		}
+		if s := c.Stats(); s != (Stats{Counted: 4}) {
+			t.Errorf("stats %+v", s)
+		}
+	})
+	t.Run("rows go out in order, and only when they changed", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		for o, w := range []int64{600, 0, 1200, -600} {
+			c.Add(event(int64(o), w))
+		}
+		var order []string
+		note := func(k Key, _ *Row) { order = append(order, k.String()) }
+		l := c.Flush(note)
+		if got := fmt.Sprint(order); got != "[0/0/0/a 0/0/600/a 0/1/-600/a 0/1/1200/a]" {
+			t.Error(got)
+		}
+		c.Acked(l)
+		order = nil
+		c.Add(event(4, 1200))
+		c.Flush(note)
+		if got := fmt.Sprint(order); got != "[0/1/1200/a]" {
+			t.Error(got)
+		}
+	})
+	t.Run("an advance without messages moves the ledger", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		count(c, 0)
+		c.Advance(7, 3)
+		c.Advance(5, -1)
+		tab.round(t, c)
+		if l := c.Durable(); l.Next != 7 || l.Epoch != 3 || l.Last != 0 {
+			t.Errorf("ledger %+v", l)
+		}
+		if c.ReadFrom(0) != 0 || c.ReadFrom(1) != 7 {
+			t.Errorf("reads from %d, or from %d when retention has been there", c.ReadFrom(0), c.ReadFrom(1))
+		}
+	})
+}
+
+func TestSegments(t *testing.T) {
+	t.Run("turn at the same offset for owner and replayer", func(t *testing.T) {
+		tab := table{}
+		a := tab.started(t, "a")
+		log := []*Event{event(0, 0), event(1, 600), event(2, 0), event(3, 1200), event(4, 0), event(5, 1800), event(6, 1200)}
+		for _, e := range log[:2] {
+			a.Add(e)
+		}
+		tab.round(t, a)
+		for _, e := range log[2:] {
+			a.Add(e)
+		}
+		tab.rows(a) // and dies before its ledger
+
+		b := tab.started(t, "b")
+		for _, e := range log {
+			b.Add(e)
+		}
+		tab.round(t, b)
+		for _, k := range []Key{{Segment: 0, Window: 0}, {Segment: 1, Window: 1200}, {Segment: 1, Window: 0}, {Segment: 2, Window: 1800}, {Segment: 2, Window: 1200}} {
+			k.Owner = "b"
+			if k.Segment == 2 {
+				if ra := a.rows[id{k.Segment, k.Window}]; !sameRow(ra, tab.row(t, k)) {
+					t.Errorf("%v: %+v and %+v", k, ra, tab.row(t, k))
+				}
+			} else if _, left := tab[k]; left {
+				t.Errorf("%v of a closed segment is still in the table", k)
+			}
+		}
+		if a.State().Segment != 2 || b.State().Segment != 2 || a.State().SegmentCount != b.State().SegmentCount {
+			t.Errorf("ledgers %+v and %+v", a.State(), b.State())
+		}
+		if s := b.Stats(); s.Counted != 0 || s.Replayed != 5 {
+			t.Errorf("the replay counted anew: %+v", s)
+		}
+	})
+	t.Run("are worth a question to the coordinator when one is closed", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		asks := func(e *Event) bool {
+			c.Add(e)
+			c.Acked(tab.rows(c))
+			defer c.Confirmed()
+			return c.Unsure()
+		}
+		if asks(event(0, 0)) || asks(event(1, 600)) || !asks(event(2, 1200)) || asks(event(3, 1200)) {
+			t.Error("asks when nothing can be deleted, or does not when something can")
+		}
+	})
+	t.Run("hostile event times cost segments, not memory", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		for o := range int64(10_000) {
+			w := []int64{o * 600, -o * 600, math.MaxInt64 - o, math.MinInt64 + o}[o%4]
+			c.Add(event(o, w))
+			if c.Pending() > 200 {
+				tab.round(t, c)
+			}
+		}
+		tab.round(t, c)
+		if c.Len() > 2 || len(tab) > 3 || c.Stored() > 3 {
+			t.Errorf("%d rows in memory, %d entries in the table, %d thought to be there", c.Len(), len(tab), c.Stored())
+		}
+	})
+	t.Run("agree with their ledger, though messages were compacted away before they were read again", func(t *testing.T) {
+		tab := counted(t)
+		b := tab.started(t, "b")
+		count(b, 5) // 4 is gone
+		tab.round(t, b)
+		c, found := Recover(options("c"), Edges{0, 6}, tab)
+		if found.Fresh || c.State().SegmentCount != 6 {
+			t.Errorf("found %+v, ledger %+v", found, c.State())
+		}
+	})
+	t.Run("turn where they did, though the message that opened them was compacted away", func(t *testing.T) {
+		tab := table{}
+		a := tab.started(t, "a")
+		log := []*Event{event(0, 0), event(1, 600), event(2, 1200), event(3, 0), event(4, 600)}
+		a.Add(log[0])
+		tab.round(t, a)
+		for _, e := range log[1:] {
+			a.Add(e)
+		}
+		tab.rows(a)
+		b := tab.started(t, "b")
+		b.Add(log[1])
+		b.Add(log[3]) // 2 is gone
+		b.Add(log[4])
+		tab.round(t, b)
+		if r := b.rows[id{0, 0}]; r != nil && r.Count != 1 {
+			t.Errorf("message 3 is in segment 0 too: %+v", r)
+		}
+		if l := b.State(); l.Segment != 2 {
+			t.Errorf("ledger %+v", l)
+		}
+		b.Add(event(5, 1200))
+		tab.round(t, b)
+		d, found := Recover(options("d"), Edges{0, 6}, tab)
+		if found.Fresh {
+			t.Errorf("compaction is taken for damage: %+v, %+v", found, d.State())
+		}
+	})
+}

@@ -1,0 +1,242 @@
+package counter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/chaperone-audit/chaperone/audit"
+)
+
+// Entries are written as a letter, the version of the format, and fields:
+//
+//	R 1 segment window first last flags count bytes noTime malformed outOfBounds
+//	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n
+//	L 1 generation base start windows digest cutTime next segment segmentCount
+//	    total last lastHash lastTime epoch missed?{from to reason since}
+//
+// Numbers are varints, zigzag where they are signed; hashes and power sums,
+// which use all their bits, have 8 bytes, little-endian; strings have their
+// length first; bins are written as distances. What follows the known fields is
+// left to later versions and skipped.
+const (
+	kindRow       = 'R'
+	kindLedger    = 'L'
+	formatVersion = 1
+
+	flagPartial = 1
+	longString  = 1 << 10 // no digest or reason is as long
+)
+
+var errEntry = errors.New("damaged table entry")
+
+// Append appends the encoding of the row.
+func (r *Row) Append(b []byte) []byte {
+	w := writer{append(b, kindRow, formatVersion)}
+	w.ints(r.Segment, r.Window, r.First, r.Last)
+	var flags uint64
+	if r.Partial {
+		flags |= flagPartial
+	}
+	w.uints(flags, r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds)
+	l := &r.Latency
+	w.uints(l.Sum, uint64(l.Max), l.Negative, uint64(l.NegativeMax))
+	w.fixed(r.Fingerprint)
+	for _, s := range r.PowerSums {
+		w.fixed(s)
+	}
+	w.uints(uint64(l.Bins.Len()))
+	prev := audit.MinBin
+	for bin, n := range l.Bins.All() {
+		w.uints(uint64(bin-prev), n)
+		prev = bin
+	}
+	return w.b
+}
+
+// Append appends the encoding of the ledger.
+func (l *Ledger) Append(b []byte) []byte {
+	w := writer{append(b, kindLedger, formatVersion)}
+	w.ints(l.Generation, l.Base, l.Start, int64(l.Windows))
+	w.string(l.Digest)
+	w.ints(l.CutTime, l.Next, l.Segment)
+	w.uints(l.SegmentCount, l.Total)
+	w.ints(l.Last)
+	w.fixed(l.LastHash)
+	w.ints(l.LastTime, int64(l.Epoch))
+	if g := l.Missed; g != nil {
+		w.uints(1)
+		w.ints(g.From, g.To)
+		w.string(string(g.Reason))
+		w.ints(g.Since)
+	} else {
+		w.uints(0)
+	}
+	return w.b
+}
+
+// Append appends the encoding of whichever is set.
+func (e Entry) Append(b []byte) []byte {
+	if e.Ledger != nil {
+		return e.Ledger.Append(b)
+	}
+	return e.Row.Append(b)
+}
+
+// Decode reads what Append writes. It keeps no reference to b.
+func Decode(b []byte) (Entry, error) {
+	if len(b) < 2 {
+		return Entry{}, fmt.Errorf("%w: %d bytes", errEntry, len(b))
+	}
+	kind, version := b[0], b[1]
+	if kind != kindRow && kind != kindLedger {
+		return Entry{}, fmt.Errorf("%w: kind %q", errEntry, kind)
+	}
+	if version != formatVersion {
+		return Entry{}, fmt.Errorf("table entry of format %d, this program reads %d: run the version that wrote it", version, formatVersion)
+	}
+	r := reader{b: b[2:]}
+	var e Entry
+	if kind == kindRow {
+		e.Row = r.row()
+	} else {
+		e.Ledger = r.ledger()
+	}
+	if r.bad != "" {
+		return Entry{}, fmt.Errorf("%w: kind %q: %s", errEntry, kind, r.bad)
+	}
+	return e, nil
+}
+
+func (r *reader) row() *Row {
+	w := &Row{Segment: r.int(), Window: r.int(), First: r.int(), Last: r.int()}
+	w.Partial = r.uint()&flagPartial != 0
+	w.Count, w.Bytes, w.NoTime, w.Malformed, w.OutOfBounds = r.uint(), r.uint(), r.uint(), r.uint(), r.uint()
+	l := &w.Latency
+	l.Sum, l.Max, l.Negative, l.NegativeMax = r.uint(), r.size(), r.uint(), r.size()
+	w.Fingerprint = r.fixed()
+	for i := range w.PowerSums {
+		w.PowerSums[i] = r.fixed()
+		r.check(w.PowerSums[i] < 1<<61, "a power sum is too large")
+	}
+	bin := int64(audit.MinBin)
+	for n := r.uint(); n > 0 && r.bad == ""; n-- {
+		step, count := r.uint(), r.uint()
+		bin += int64(min(step, math.MaxInt16))
+		r.check(bin <= int64(audit.MaxBin) && count > 0, "a latency bin is out of range or empty")
+		if r.bad == "" {
+			l.Bins.Put(int16(bin), count)
+		}
+	}
+	r.check(w.Segment >= 0 && w.First >= 0 && w.First <= w.Last, "segment or offsets cannot be")
+	return w
+}
+
+func (r *reader) ledger() *Ledger {
+	l := &Ledger{Generation: r.int(), Base: r.int(), Start: r.int()}
+	windows := r.int()
+	l.Windows = int(windows)
+	l.Digest = r.string()
+	l.CutTime, l.Next, l.Segment = r.int(), r.int(), r.int()
+	l.SegmentCount, l.Total = r.uint(), r.uint()
+	l.Last = r.int()
+	l.LastHash = r.fixed()
+	l.LastTime = r.int()
+	epoch := r.int()
+	l.Epoch = int32(epoch)
+	if has := r.uint(); has == 1 {
+		l.Missed = &Gap{From: r.int(), To: r.int(), Reason: audit.MissedReason(r.string()), Since: r.int()}
+		r.check(l.Missed.From <= l.Missed.To, "the missed range ends before it begins")
+	} else {
+		r.check(has == 0, "neither missed range nor none")
+	}
+	r.check(l.Generation >= 0 && l.Segment >= 0 && windows >= 1 && windows <= math.MaxInt32, "generation, segment or windows cannot be")
+	r.check(l.Start >= 0 && l.Start <= l.Next && l.Last < l.Next && l.SegmentCount <= l.Total, "offsets or counts cannot be")
+	r.check(epoch >= -1 && epoch <= math.MaxInt32, "the epoch cannot be")
+	return l
+}
+
+type writer struct{ b []byte }
+
+func (w *writer) ints(xs ...int64) {
+	for _, x := range xs {
+		w.b = binary.AppendVarint(w.b, x)
+	}
+}
+
+func (w *writer) uints(xs ...uint64) {
+	for _, x := range xs {
+		w.b = binary.AppendUvarint(w.b, x)
+	}
+}
+
+func (w *writer) fixed(x uint64) { w.b = binary.LittleEndian.AppendUint64(w.b, x) }
+
+func (w *writer) string(s string) {
+	w.uints(uint64(len(s)))
+	w.b = append(w.b, s...)
+}
+
+// A reader reads fields until one of them is bad; from then on it reads zeros.
+type reader struct {
+	b   []byte
+	bad string
+}
+
+func (r *reader) check(ok bool, otherwise string) {
+	if !ok && r.bad == "" {
+		r.bad = otherwise
+	}
+}
+
+// take cuts off the next n bytes, if they are there.
+func (r *reader) take(n int) []byte {
+	r.check(n > 0 && n <= len(r.b), "ends too early, or a number is too long")
+	if r.bad != "" {
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) int() int64 {
+	x, n := binary.Varint(r.b)
+	if r.take(n) == nil {
+		return 0
+	}
+	return x
+}
+
+func (r *reader) uint() uint64 {
+	x, n := binary.Uvarint(r.b)
+	if r.take(n) == nil {
+		return 0
+	}
+	return x
+}
+
+// size reads an unsigned number into a signed field.
+func (r *reader) size() int64 {
+	x := r.uint()
+	r.check(x <= math.MaxInt64, "a number is too large")
+	return int64(x)
+}
+
+func (r *reader) fixed() uint64 {
+	b := r.take(8)
+	if b == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+func (r *reader) string() string {
+	n := r.uint()
+	r.check(n <= longString, "a string is too long")
+	if n == 0 || r.bad != "" {
+		return ""
+	}
+	return string(r.take(int(n)))
+}

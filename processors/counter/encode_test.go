@@ -1,0 +1,123 @@
+package counter
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/chaperone-audit/chaperone/audit"
+)
+
+func sampleRow() *Row {
+	r := &Row{Segment: 3, Window: -600, First: 17, Last: 1 << 40, Partial: true}
+	for i := range 500 {
+		r.Tally.Add(&audit.Event{Bytes: i, Hash: uint64(i) * 0x9e3779b97f4a7c15, Class: audit.Class(max(0, i-496)), Latency: int64(i*i - 100)})
+	}
+	r.Latency.Add(math.MaxInt64)
+	r.Latency.Add(math.MinInt64)
+	return r
+}
+
+func sampleLedger() *Ledger {
+	return &Ledger{
+		Generation: 2, Base: 1, Start: 5, Windows: 64, Digest: "json:ts|24h|600",
+		Missed:  &Gap{From: 3, To: 5, Reason: audit.MissedRetention, Since: 1e12},
+		CutTime: math.MaxInt64, Next: 1 << 50, Segment: 9, SegmentCount: 12, Total: 1 << 45,
+		Last: 1<<50 - 3, LastHash: math.MaxUint64, LastTime: -1, Epoch: 7,
+	}
+}
+
+func TestEncoding(t *testing.T) {
+	t.Run("a row comes back whole", func(t *testing.T) {
+		r := sampleRow()
+		e, err := Decode(r.Append(nil))
+		if err != nil || e.Row == nil || e.Ledger != nil || !sameRow(e.Row, r) {
+			t.Errorf("%+v, %v", e.Row, err)
+		}
+		if empty, err := Decode((&Row{}).Append(nil)); err != nil || !sameRow(empty.Row, &Row{}) {
+			t.Errorf("%+v, %v", empty.Row, err)
+		}
+	})
+	t.Run("a ledger comes back whole", func(t *testing.T) {
+		first := newLedger(0, 0, &Options{Windows: 1})
+		for _, l := range []*Ledger{sampleLedger(), &first} {
+			e, err := Decode(Entry{Ledger: l}.Append(nil))
+			if err != nil || e.Row != nil || !reflect.DeepEqual(e.Ledger, l) {
+				t.Errorf("%+v, %v", e.Ledger, err)
+			}
+		}
+	})
+	t.Run("fields of later versions are skipped", func(t *testing.T) {
+		for _, e := range []Entry{{Row: sampleRow()}, {Ledger: sampleLedger()}} {
+			got, err := Decode(append(e.Append(nil), "more"...))
+			if err != nil || !bytes.Equal(got.Append(nil), e.Append(nil)) {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+	})
+	t.Run("whatever is cut short is refused", func(t *testing.T) {
+		for _, e := range []Entry{{Row: sampleRow()}, {Ledger: sampleLedger()}} {
+			b := e.Append(nil)
+			for n := range b {
+				if got, err := Decode(b[:n]); err == nil {
+					t.Fatalf("%d of %d bytes are read as %+v", n, len(b), got)
+				}
+			}
+		}
+	})
+	t.Run("what cannot be is refused", func(t *testing.T) {
+		for name, change := range map[string]func(*Row, *Ledger){
+			"last before first":        func(r *Row, _ *Ledger) { r.Last = r.First - 1 },
+			"negative segment":         func(r *Row, _ *Ledger) { r.Segment = -1 },
+			"power sum":                func(r *Row, _ *Ledger) { r.PowerSums[6] = 1 << 61 },
+			"negative maximum":         func(r *Row, _ *Ledger) { r.Latency.Max = -1 },
+			"next before start":        func(_ *Row, l *Ledger) { l.Next = l.Start - 1 },
+			"last not before next":     func(_ *Row, l *Ledger) { l.Last = l.Next },
+			"no windows":               func(_ *Row, l *Ledger) { l.Windows = 0 },
+			"segment above total":      func(_ *Row, l *Ledger) { l.SegmentCount = l.Total + 1 },
+			"range ends before it":     func(_ *Row, l *Ledger) { l.Missed.To = 0 },
+			"epoch":                    func(_ *Row, l *Ledger) { l.Epoch = -2 },
+			"digest as long as a book": func(_ *Row, l *Ledger) { l.Digest = strings.Repeat("x", longString+1) },
+		} {
+			r, l := sampleRow(), sampleLedger()
+			change(r, l)
+			_, rowErr := Decode(r.Append(nil))
+			_, ledgerErr := Decode(l.Append(nil))
+			if rowErr == nil && ledgerErr == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		}
+	})
+	t.Run("another kind or format is named", func(t *testing.T) {
+		for in, want := range map[string]string{"": "0 bytes", "X\x01": "kind", "R\x02": "format 2"} {
+			if _, err := Decode([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", in, err)
+			}
+		}
+	})
+}
+
+// FuzzDecode: any bytes are refused, or mean something that is written and read
+// back as the same.
+func FuzzDecode(f *testing.F) {
+	f.Add(sampleRow().Append(nil))
+	f.Add((&Row{}).Append(nil))
+	f.Add(sampleLedger().Append(nil))
+	f.Add([]byte("R\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := Decode(b)
+		if err != nil {
+			return
+		}
+		written := e.Append(nil)
+		again, err := Decode(written)
+		if err != nil {
+			t.Fatalf("%x is read, and written as %x: %v", b, written, err)
+		}
+		if !bytes.Equal(again.Append(nil), written) {
+			t.Fatalf("%x is read as %+v, and then as %+v", b, e, again)
+		}
+	})
+}

@@ -1,0 +1,34 @@
+package counter
+
+import "github.com/chaperone-audit/chaperone/audit"
+
+// A Row is the cumulative state of one window within one segment. Last is its
+// version: among rows of one generation, segment and window the highest is the
+// newest, and equal ones are equal.
+type Row struct {
+	Segment int64
+	Window  int64 // start, Unix seconds
+	First   int64 // offset of the first message counted
+	Last    int64 // offset of the last one
+	// Partial says that the generation began in the middle of the window: see
+	// Ledger.Cuts. It is in the row because a row may be written, and found by
+	// a successor, before any ledger knows where the generation was cut.
+	Partial bool
+	audit.Tally
+
+	dirty bool // changed since it was last flushed
+}
+
+// clone is a copy that shares nothing with r and is not dirty.
+func (r *Row) clone() *Row {
+	c := *r
+	c.Tally = r.Tally.Clone()
+	c.dirty = false
+	return &c
+}
+
+// newer says whether r is the version to take. Equal versions are equal, but of
+// a compacted source, where a later reader may see fewer messages.
+func (r *Row) newer(o *Row) bool {
+	return r.Last > o.Last || r.Last == o.Last && r.Count > o.Count
+}
