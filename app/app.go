@@ -1,0 +1,383 @@
+// Package app puts chaperone together: the one place where its parts meet.
+//
+//	             config
+//	               │
+//	New ── embedded Kafka? ── own topics ── settings ── embedded ClickHouse? ── store
+//	               │
+//	Run ── count ──► collect ──► sink ──► views ──► http       (and stops in this order)
+//
+// Which of the parts run is the caller's choice: one process may have all of
+// them, or there may be any number of processes with one each.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/chaperone-audit/chaperone/api"
+	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/config"
+	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
+	"github.com/chaperone-audit/chaperone/internal/embedded/kafka"
+	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/processors"
+	"github.com/chaperone-audit/chaperone/processors/collect"
+	"github.com/chaperone-audit/chaperone/processors/count"
+	"github.com/chaperone-audit/chaperone/processors/settings"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+	"github.com/chaperone-audit/chaperone/processors/sink"
+	"github.com/chaperone-audit/chaperone/query"
+	"github.com/chaperone-audit/chaperone/sinks"
+	"github.com/chaperone-audit/chaperone/views"
+)
+
+// A Part is something that an instance does.
+type Part string
+
+// The parts. Every instance also answers /health, /ready and /metrics.
+const (
+	Count   Part = "count"   // counts audited topics
+	Collect Part = "collect" // keeps the newest records
+	Sink    Part = "sink"    // writes records into the store
+	Serve   Part = "serve"   // answers REST
+)
+
+// All is every part.
+func All() []Part { return []Part{Count, Collect, Sink, Serve} }
+
+// Options of an App. Config and Log must be set; Config must be valid.
+type Options struct {
+	Config *config.Config
+	Parts  []Part
+	// Standalone brings along the embedded Kafka and ClickHouse, where the
+	// configuration names no brokers or no DSN.
+	Standalone bool
+	// Codecs by name; codecs.Standard if nil.
+	Codecs  codecs.Builders
+	Version string
+	Log     *slog.Logger
+	// Progress hears of downloads and where things are; nil is silence.
+	Progress io.Writer
+}
+
+// An App is one instance of chaperone. Make it with New; don't forget to Run it.
+type App struct {
+	o        Options
+	cfg      *config.Config // a copy: embedded parts fill in addresses
+	log      *slog.Logger
+	topology processors.Topology
+	health   *health.Registry
+	metrics  *prometheus.Registry
+	closers  closers
+
+	settings   *settings.Settings
+	store      sinks.Sink // nil if this instance neither sinks nor serves
+	views      *views.Sources
+	listener   net.Listener
+	clickhouse *clickhouse.Server
+	actors     actors
+}
+
+// stopWithin bounds how long one part may take to stop; startWithin how long the
+// audit cluster may take to answer at the start.
+const (
+	stopWithin  = 20 * time.Second
+	startWithin = time.Minute
+)
+
+// New starts embedded parts, makes sure of chaperone's own topics, and connects.
+// On an error everything that was started is stopped again.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	cfg := *o.Config
+	cfg.Clusters = slices.Clone(cfg.Clusters)
+	if o.Codecs == nil {
+		o.Codecs = codecs.Standard()
+	}
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	a := &App{o: o, cfg: &cfg, log: o.Log, metrics: prometheus.NewRegistry(), closers: closers{log: o.Log}}
+	a.actors = actors{log: o.Log, failed: make(chan struct{})}
+	a.health = &health.Registry{Changed: func(r health.Report) { logHealth(o.Log, r) }}
+	a.topology = Topology(&cfg)
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			a.closers.close()
+		}
+	}()
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if err := a.brokers(); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.build(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Topology is that of a configuration.
+func Topology(cfg *config.Config) processors.Topology {
+	return processors.Topology{Prefix: cfg.Audit.Prefix, Shards: cfg.Audit.Shards, Partitions: cfg.Audit.Partitions, Retention: cfg.Audit.Retention}
+}
+
+func logHealth(log *slog.Logger, r health.Report) {
+	level := slog.LevelInfo
+	if r.State != health.OK && r.Reason != "starting" {
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, "health", "part", r.Part, "state", r.State, "reason", r.Reason)
+}
+
+func (a *App) has(p Part) bool { return slices.Contains(a.o.Parts, p) }
+
+// listen takes the port first: that it is taken is the commonest mistake.
+func (a *App) listen() error {
+	l, err := net.Listen("tcp", a.cfg.HTTP.Addr)
+	if err != nil {
+		return fmt.Errorf("http.addr: listen on %s: %w (another instance? choose another address with --http)", a.cfg.HTTP.Addr, err)
+	}
+	a.listener = l
+	a.closers.add("http", func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// brokers starts the embedded Kafka for the clusters that name no brokers.
+func (a *App) brokers() error {
+	if !a.cfg.EmbeddedKafka() {
+		return nil
+	}
+	if !a.o.Standalone {
+		return errors.New("clusters: one names no brokers, and the embedded Kafka is with `chaperone standalone` only; give --brokers or a configuration file")
+	}
+	b, err := kafka.Start(kafka.Options{Addr: a.cfg.Embedded.KafkaAddr, Dir: a.dir("kafka"), Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.closers.add("embedded kafka", func() error { b.Stop(); return nil })
+	for i := range a.cfg.Clusters {
+		if c := &a.cfg.Clusters[i]; len(c.Brokers) == 0 {
+			c.Brokers = b.Brokers()
+		}
+	}
+	fmt.Fprintf(a.o.Progress, "embedded Kafka at %s (for trying out; not for production)\n", b.Brokers()[0])
+	return nil
+}
+
+// connect makes sure that the audit cluster is there, with our topics, and
+// opens the settings.
+func (a *App) connect(ctx context.Context) error {
+	config, err := a.auditConfig()
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("not done within %s", startWithin))
+	defer cancel()
+	brokers := a.cfg.AuditCluster().Brokers
+	for {
+		err = shards.EnsureTopics(ctx, brokers, config(), a.cfg.Audit.Replicas, a.topology.Topics())
+		if err == nil || !errors.Is(err, sarama.ErrOutOfBrokers) {
+			break
+		}
+		a.log.Warn("the audit cluster does not answer, trying again", "brokers", brokers, "err", err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("audit.brokers: %w", err)
+		case <-time.After(2 * time.Second):
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !a.has(Count) && !a.has(Serve) {
+		return nil
+	}
+	a.settings, err = settings.Open(ctx, brokers, a.topology.SettingsTopic(), shards.AskConfig(config()), shards.ProducerConfig(config()), a.log)
+	if err != nil {
+		return err
+	}
+	a.closers.add("settings", func() error { a.settings.Close(); return nil })
+	return nil
+}
+
+// auditConfig gives a function that makes a fresh client configuration. What can
+// be wrong with it is found out now.
+func (a *App) auditConfig() (func() *sarama.Config, error) {
+	audit := a.cfg.AuditCluster()
+	return fresh(func() (*sarama.Config, error) { return audit.Sarama(a.clientID()) }, a.log)
+}
+
+// fresh turns a maker that can fail into one that gives the last good answer:
+// a certificate that cannot be read for a moment must not end a processor.
+func fresh(make func() (*sarama.Config, error), log *slog.Logger) (func() *sarama.Config, error) {
+	if _, err := make(); err != nil {
+		return nil, err
+	}
+	good, _ := make()
+	return func() *sarama.Config {
+		c, err := make()
+		if err != nil {
+			log.Warn("client configuration not renewed", "err", err)
+			copied := *good
+			return &copied
+		}
+		return c
+	}, nil
+}
+
+// clientID shows in the logs and quotas of brokers.
+func (a *App) clientID() string { return a.topology.Prefix }
+
+// host is the name of this machine, for people.
+func host() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
+// build makes the processors and the server, and sets the order in which they stop.
+func (a *App) build() error {
+	config, err := a.auditConfig()
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	brokers := a.cfg.AuditCluster().Brokers
+	if a.has(Count) {
+		p, err := a.counting(config)
+		if err != nil {
+			return err
+		}
+		a.actors.add("count", p.Run)
+	}
+	if a.has(Collect) {
+		p := collect.New(collect.Options{
+			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "collect"), Health: a.health, Metrics: a.metrics,
+			Horizon: a.cfg.Collect.Horizon, InstanceID: a.cfg.Audit.InstanceID,
+		})
+		a.actors.add("collect", p.Run)
+	}
+	if a.has(Sink) {
+		p := sink.New(sink.Options{
+			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "sink"), Health: a.health, Metrics: a.metrics,
+			Store: a.store, BatchRecords: a.cfg.Store.BatchRows, BatchAge: a.cfg.Store.BatchAge, WriteTimeout: a.cfg.Store.Timeout,
+			InstanceID: a.cfg.Audit.InstanceID,
+		})
+		a.actors.add("sink", p.Run)
+	}
+	server := api.Options{Health: a.health, Metrics: a.metrics, Log: a.log.With("part", "http"), Version: a.o.Version}
+	if a.has(Serve) {
+		a.views = views.New(views.Options{
+			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "views"), Health: a.health, Metrics: a.metrics,
+			Detail: a.cfg.Views.Detail,
+		})
+		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
+		server.Sources, server.Audited = a.views, a.settings
+		server.Ready = a.ready
+	}
+	s := api.New(server)
+	a.actors.add("http", func(ctx context.Context) error { return s.Serve(ctx, a.listener) })
+	if a.views != nil {
+		a.actors.add("views", a.views.Run)
+	}
+	return nil
+}
+
+// ready says why questions cannot be answered yet.
+func (a *App) ready() error {
+	if !a.views.Ready() {
+		return errors.New("the views are still reading their table")
+	}
+	return nil
+}
+
+func (a *App) counting(auditConfig func() *sarama.Config) (*count.Processor, error) {
+	selector, err := a.cfg.Selector(a.o.Codecs)
+	if err != nil {
+		return nil, fmt.Errorf("codecs: %w", err)
+	}
+	match, err := a.cfg.Topics.Matcher()
+	if err != nil {
+		return nil, fmt.Errorf("topics: %w", err)
+	}
+	audited := func(topic string) bool {
+		return !a.topology.Own(topic) && (match(topic) || a.settings.Added(topic))
+	}
+	start := count.Earliest()
+	if t, ok := a.cfg.Topics.Start.Time(); ok {
+		start = count.At(t)
+	} else if a.cfg.Topics.Start == config.Latest {
+		start = count.Latest()
+	}
+	o := count.Options{
+		Brokers: a.cfg.AuditCluster().Brokers, Config: auditConfig, Topology: a.topology, Codecs: selector, Starts: a.settings,
+		Log: a.log.With("part", "count"), Health: a.health, Metrics: a.metrics, Host: host(),
+		WindowSize: a.cfg.Windows.Size, Windows: a.cfg.Count.WindowsPerSegment, Start: start, Poll: a.cfg.Topics.Poll,
+		FlushEvery: a.cfg.Count.Flush, RowsPerSecond: a.cfg.Count.RowsPerSecond, MaxPending: a.cfg.Count.MaxPending,
+		ProgressEvery: a.cfg.Count.Progress, DisplayGroup: a.cfg.Count.DisplayGroup, InstanceID: a.cfg.Audit.InstanceID,
+	}
+	for _, c := range a.cfg.Clusters {
+		config, err := fresh(func() (*sarama.Config, error) { return c.Kafka.Sarama(a.clientID()) }, a.log)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
+		o.Clusters = append(o.Clusters, count.Cluster{
+			Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: config, Audited: audited,
+		})
+	}
+	return count.New(o), nil
+}
+
+// Run runs all parts until ctx ends, or one of them fails, and then stops them
+// in the order of the data, each within a bound.
+func (a *App) Run(ctx context.Context) error {
+	defer a.closers.close()
+	a.actors.startAll()
+	err := a.actors.wait(ctx)
+	a.log.Info("stopping")
+	a.actors.stop(stopWithin)
+	return err
+}
+
+// Addr is where REST, health and metrics are answered.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Brokers are those of the audit cluster, also if it is embedded.
+func (a *App) Brokers() []string { return a.cfg.AuditCluster().Brokers }
+
+// Topology names the topics and groups on the audit cluster.
+func (a *App) Topology() processors.Topology { return a.topology }
+
+// ClickHouse is the address of the embedded engine's HTTP interface, empty if
+// there is none.
+func (a *App) ClickHouse() string {
+	if a.clickhouse == nil {
+		return ""
+	}
+	return a.clickhouse.Addr()
+}
