@@ -53,7 +53,12 @@ type Options struct {
 	InstanceID string
 	// DrainFor bounds a graceful stop; see shards.Options.
 	DrainFor time.Duration
-	Extra    []goka.ProcessorOption // for tests
+	// GoneFor is how long a source must have been gone before its entries are
+	// deleted from the table; 7 days if zero.
+	GoneFor time.Duration
+	// Now is the clock for that, and for nothing that is counted; time.Now if nil.
+	Now   func() time.Time
+	Extra []goka.ProcessorOption // for tests
 }
 
 func (o *Options) fill() {
@@ -70,6 +75,10 @@ func (o *Options) fill() {
 	def(&o.Poll, 10*time.Second)
 	def(&o.FlushEvery, time.Second)
 	def(&o.ProgressEvery, 2*time.Second)
+	def(&o.GoneFor, 7*24*time.Hour)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	num(&o.Windows, 64)
 	num(&o.RowsPerSecond, 20000)
 	num(&o.MaxPending, 1000)

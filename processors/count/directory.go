@@ -94,6 +94,12 @@ func (d *directory) had(cluster string) bool {
 	return len(d.known[cluster]) > 0
 }
 
+// lists says whether the newest listing has a source.
+func (d *directory) lists(s audit.Source) bool {
+	t, ok := d.topic(s.Cluster, s.Topic)
+	return ok && t.ID == s.TopicID && s.Partition < t.Partitions
+}
+
 // update takes a new listing of a cluster.
 func (d *directory) update(cluster string, found map[string]listedTopic) {
 	d.mu.Lock()

@@ -26,7 +26,10 @@ func (s *shard) flush(ctx context.Context, budget int) error {
 	if err := s.sayRecreated(ctx); err != nil {
 		return err
 	}
-	return s.evict(ctx)
+	if err := s.evict(ctx); err != nil {
+		return err
+	}
+	return s.forget(ctx)
 }
 
 // choose picks the sources of a flush: at least one, if any has something.

@@ -2,7 +2,10 @@ package count
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/counter"
@@ -14,25 +17,24 @@ import (
 // finds the same in its table and says the same.
 func (s *shard) sayRecreated(ctx context.Context) error {
 	var msgs []shards.Message
-	for _, src := range s.recreated() {
-		if s.saidGone[src] {
+	for _, src := range s.unlisted() {
+		listed, ok := s.p.dir.topic(src.Cluster, src.Topic)
+		if !ok || listed.ID == src.TopicID || s.recreated[src] {
 			continue
 		}
-		s.saidGone[src] = true
+		s.recreated[src] = true
 		led := s.newestLedger(src)
 		if led == nil || led.Total == 0 {
 			continue
 		}
-		x := s.source(src)
-		gap := counter.Ledger{
-			Generation: led.Generation + 1, Base: led.Base, Start: led.Next, Next: led.Next, Windows: led.Windows, Digest: led.Digest, Last: -1, Epoch: -1,
-			CutTime: counter.NoCut, Missed: &counter.Gap{From: led.Next, To: led.Next, Reason: audit.MissedRecreated, Since: led.LastTime},
+		after := counter.Ledger{
+			Generation: led.Generation + 1, Base: led.Base, Start: led.Next,
+			Missed: &counter.Gap{From: led.Next, To: led.Next, Reason: audit.MissedRecreated, Since: led.LastTime},
 		}
-		m, err := x.ledgerMessage(counter.Key{Owner: s.claim.Owner, Ledger: true, Generation: gap.Generation}, &gap, true)
+		m, err := s.source(src).missedMessage(s.claim.Owner, &after)
 		if err != nil {
 			return err
 		}
-		m.Value = nil // the statement alone
 		msgs = append(msgs, m)
 		s.p.log.Warn("a topic was deleted and made again; what the old one had at its end is unknown", "source", src, "counted_up_to", led.Next)
 	}
@@ -46,11 +48,13 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.sources[src]; x != nil && x.c != nil {
+	if x := s.sources[src]; x != nil {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		led := x.c.Durable()
-		return &led
+		if x.c != nil {
+			led := x.c.Durable()
+			return &led
+		}
 	}
 	var best *counter.Ledger
 	for _, e := range s.table[src] {
@@ -59,4 +63,97 @@ func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
 		}
 	}
 	return best
+}
+
+// unlisted are the sources that the shard has entries of and that their cluster,
+// which has answered, does not list.
+func (s *shard) unlisted() (gone []audit.Source) {
+	listed, _ := s.p.dir.of(s.claim.Partition)
+	here := make(map[audit.Source]bool, len(listed))
+	for _, src := range listed {
+		here[src] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	consider := func(src audit.Source) {
+		if !here[src] && s.p.dir.had(src.Cluster) {
+			gone = append(gone, src)
+		}
+	}
+	for src := range s.table {
+		consider(src)
+	}
+	for src := range s.sources {
+		if _, both := s.table[src]; !both {
+			consider(src)
+		}
+	}
+	return gone
+}
+
+// goneKey names, behind the prefix of a source, when it was first not listed.
+// Each owner has a key of its own, as for everything; the earliest counts.
+const goneKey = "gone/"
+
+func isGoneKey(rest string) bool { return strings.HasPrefix(rest, goneKey) }
+
+// forget deletes what the table holds of sources that have been gone for long
+// enough: their entries would be recovered at every rebalance for ever. The
+// moment is noted in the table, so that restarts do not begin the wait anew.
+func (s *shard) forget(ctx context.Context) error {
+	now := s.p.o.Now()
+	if now.Before(s.nextForget) {
+		return nil
+	}
+	s.nextForget = now.Add(forgetEvery)
+	var msgs []shards.Message
+	var dead []audit.Source
+	gone := map[audit.Source]bool{}
+	for _, src := range s.unlisted() {
+		gone[src] = true
+		prefix := counter.SourcePrefix(src)
+		since, noted := s.goneSince(prefix)
+		switch {
+		case !noted:
+			msgs = append(msgs, shards.Message{Key: prefix + goneKey + s.claim.Owner, Value: binary.AppendVarint(nil, now.UnixMilli())})
+		case now.Sub(since) >= s.p.o.GoneFor:
+			dead = append(dead, src)
+		}
+	}
+	// One that is back is not gone.
+	for key := range s.claim.Table.All() {
+		if src, rest, err := counter.ParseSource(key); err == nil && isGoneKey(rest) && !gone[src] && s.p.dir.lists(src) {
+			msgs = append(msgs, shards.Message{Key: key, Delete: true})
+		}
+	}
+	if err := s.claim.Send(ctx, msgs); err != nil || len(dead) == 0 || !s.claim.Confirm() {
+		return err
+	}
+	msgs = msgs[:0]
+	for _, src := range dead {
+		prefix := counter.SourcePrefix(src)
+		for key := range s.claim.Table.Range(prefix, prefix+"\xff") {
+			msgs = append(msgs, shards.Message{Key: key, Delete: true})
+		}
+		s.mu.Lock()
+		delete(s.sources, src)
+		delete(s.table, src)
+		s.mu.Unlock()
+		s.p.log.Info("entries of a source that has been gone are deleted", "source", src, "gone_for", s.p.o.GoneFor)
+	}
+	s.p.metrics.evicted.Add(float64(len(msgs)))
+	return s.claim.Send(ctx, msgs)
+}
+
+// forgetEvery is how often a shard looks for sources that are gone.
+const forgetEvery = time.Minute
+
+func (s *shard) goneSince(prefix string) (earliest time.Time, noted bool) {
+	for _, value := range s.claim.Table.Range(prefix+goneKey, prefix+goneKey+"\xff") {
+		ms, n := binary.Varint(value)
+		if at := time.UnixMilli(ms); n > 0 && (!noted || at.Before(earliest)) {
+			earliest, noted = at, true
+		}
+	}
+	return earliest, noted
 }

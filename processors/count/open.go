@@ -235,24 +235,4 @@ func (p *Processor) sayMissed(src audit.Source, led counter.Ledger) {
 		"from", m.From, "to", m.To, "generation", led.Generation, "start", led.Start)
 }
 
-// recreated lists the sources in the table whose topic exists under another id:
-// it was deleted and made again, and how the old log ended nobody knows.
-func (s *shard) recreated() []audit.Source {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var old []audit.Source
-	consider := func(src audit.Source) {
-		if t, ok := s.p.dir.topic(src.Cluster, src.Topic); ok && t.ID != src.TopicID {
-			old = append(old, src)
-		}
-	}
-	for src := range s.table {
-		consider(src)
-	}
-	for src := range s.sources {
-		consider(src)
-	}
-	return old
-}
-
 var _ shards.Worker = (*Processor)(nil)

@@ -45,18 +45,27 @@ func (x *source) ledgerMessage(k counter.Key, led *counter.Ledger, say bool) (sh
 	if led.Missed == nil || !say {
 		return m, nil
 	}
+	missed, err := x.missedMessage(k.Owner, led)
+	if err != nil {
+		return m, err
+	}
+	m.EmitKey, m.Emit = missed.EmitKey, missed.Emit
+	return m, nil
+}
+
+// missedMessage states what was missed before the generation of a ledger.
+func (x *source) missedMessage(owner string, led *counter.Ledger) (shards.Message, error) {
 	id := x.identity()
 	id.Generation = led.Generation
 	rec := &audit.Record{
-		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: k.Owner, Host: x.shard.p.o.Host,
+		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: owner, Host: x.shard.p.o.Host,
 		Missed: &audit.Missed{From: led.Missed.From, To: led.Missed.To, Reason: led.Missed.Reason, Since: max(0, led.Missed.Since)},
 	}
 	value, err := encode(rec)
 	if err != nil {
-		return m, err
+		return shards.Message{}, err
 	}
-	m.EmitKey, m.Emit = rec.Key(), value
-	return m, nil
+	return shards.Message{Key: x.prefix, EmitKey: rec.Key(), Emit: value}, nil
 }
 
 func encode(r *audit.Record) ([]byte, error) {

@@ -25,13 +25,14 @@ type shard struct {
 	kicked   chan struct{} // a source waits for a flush
 	reopened chan struct{} // a source was lost
 
-	saidGone map[audit.Source]bool // sources of which sayRecreated has spoken
+	recreated  map[audit.Source]bool // sources of which sayRecreated has spoken
+	nextForget time.Time
 }
 
 // Work is the shards.Worker of the counting group.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	s := &shard{p: p, claim: c, sources: map[audit.Source]*source{}, kicked: make(chan struct{}, 1), reopened: make(chan struct{}, 1),
-		saidGone: map[audit.Source]bool{}}
+		recreated: map[audit.Source]bool{}}
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -92,6 +93,9 @@ func (s *shard) load() error {
 		src, rest, err := counter.ParseSource(key)
 		if err != nil {
 			return fmt.Errorf("table of shard %d: %w", s.claim.Partition, err)
+		}
+		if isGoneKey(rest) {
+			continue
 		}
 		k, err := counter.ParseKey(rest)
 		if err != nil {

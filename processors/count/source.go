@@ -79,6 +79,7 @@ func (x *source) Lost(err error) {
 	x.mu.Lock()
 	x.reading, x.paused = false, false
 	x.lost = err
+	x.retry = time.Now().Add(retryAfter)
 	x.mu.Unlock()
 	x.shard.reopen()
 }

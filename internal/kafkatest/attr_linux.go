@@ -1,0 +1,20 @@
+package kafkatest
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// watchdogAttr puts the watchdog, and so the broker, into a process group of
+// its own: Ctrl-C in a terminal is for the program, which then stops the broker.
+func watchdogAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// childAttr has the kernel kill the broker when the watchdog dies.
+func childAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+func ignoreSignals() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT) }
