@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/IBM/sarama"
@@ -136,8 +137,6 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 		for range pc.Messages() { // until it is closed: only then may the source be opened again
 		}
 	}()
-	batch := Batch{Stable: -1, Start: -1, Epoch: -1}
-	var headers []byte
 	for {
 		select {
 		case <-s.quit:
@@ -157,19 +156,12 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 				}
 				return lost(err, next)
 			}
-			batch.Records, headers = batch.Records[:0], headers[:0]
-			for more := min(len(pc.Messages()), maxBatch); ; more-- {
-				headers = record(&batch, m, headers)
-				if more <= 0 {
-					break
-				}
-				if m, ok = <-pc.Messages(); !ok {
-					break
-				}
-			}
-			next = batch.Records[len(batch.Records)-1].Offset + 1
-			batch.Next = next
-			if s.sink.Batch(&batch) {
+			room := rooms.Get().(*room)
+			room.take(m, pc.Messages())
+			next = room.records[len(room.records)-1].Offset + 1
+			more := s.sink.Batch(&Batch{Records: room.records, Next: next, Stable: -1, Start: -1, Epoch: -1})
+			room.leave()
+			if more {
 				continue
 			}
 			select {
@@ -181,22 +173,52 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 	}
 }
 
-// record adds a message to the batch; headers is room for encoded headers.
-func record(b *Batch, m *sarama.ConsumerMessage, headers []byte) []byte {
-	rec := Record{Offset: m.Offset, Message: codecs.Message{Key: m.Key, Value: m.Value, Time: -1}}
+// A room is where a batch is made. It is borrowed for as long as a Sink takes:
+// of thousands of sources few have something at a time, and one that kept its
+// last batch would keep the fetch response that the batch points into.
+type room struct {
+	records []Record
+	headers []byte // encoded
+}
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+// take fills the room with a message and those that wait behind it.
+func (r *room) take(m *sarama.ConsumerMessage, waiting <-chan *sarama.ConsumerMessage) {
+	more := min(len(waiting), maxBatch-1)
+	r.records = slices.Grow(r.records, more+1)[:more+1]
+	r.record(0, m)
+	for i := 1; i <= more; i++ {
+		m, ok := <-waiting
+		if !ok {
+			r.records = r.records[:i]
+			return
+		}
+		r.record(i, m)
+	}
+}
+
+func (r *room) record(i int, m *sarama.ConsumerMessage) {
+	rec := &r.records[i]
+	rec.Offset, rec.Key, rec.Value, rec.Time = m.Offset, m.Key, m.Value, -1
 	if !m.Timestamp.IsZero() {
 		rec.Time = m.Timestamp.UnixMilli()
 	}
 	if len(m.Headers) > 0 {
-		begin := len(headers)
-		headers = codecs.AppendHeaderCount(headers, len(m.Headers))
+		begin := len(r.headers)
+		r.headers = codecs.AppendHeaderCount(r.headers, len(m.Headers))
 		for _, h := range m.Headers {
-			headers = codecs.AppendHeader(headers, h.Key, h.Value)
+			r.headers = codecs.AppendHeader(r.headers, h.Key, h.Value)
 		}
-		rec.Headers = headers[begin:len(headers):len(headers)]
+		rec.Headers = r.headers[begin:len(r.headers):len(r.headers)]
 	}
-	b.Records = append(b.Records, rec)
-	return headers
+}
+
+// leave gives the room back, with nothing of the batch left in it.
+func (r *room) leave() {
+	clear(r.records)
+	r.records, r.headers = r.records[:0], r.headers[:0]
+	rooms.Put(r)
 }
 
 // permanent says that sarama will not heal the error by itself.
