@@ -294,7 +294,9 @@ func (a *App) build() error {
 	if a.has(Serve) {
 		a.views = views.New(views.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "views"), Health: a.health, Metrics: a.metrics,
-			Detail: a.cfg.Views.Detail,
+			// A little more than is promised, so that "the last so many hours", asked
+			// at any moment, never needs the store for a minute at their beginning.
+			Detail: a.cfg.Views.Detail + a.cfg.Windows.Size + time.Minute,
 		})
 		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
 		server.Sources, server.Audited = a.views, a.settings
