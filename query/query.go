@@ -47,20 +47,20 @@ type Row struct {
 	// partitions are told apart; else -1.
 	First, Last int64
 	Partial     bool // counting began in the middle of the window at some source
-	Sources     int  // partitions and instances that the tally is from
-	// Originals counts the records of the original Chaperone in the tally:
-	// they bring no latency bins and no fingerprint.
+	Sources     int  // partitions (of each incarnation of a topic) and instances that the tally is from
+	// Originals counts the records of the original Chaperone in the tally, which
+	// are not among the Sources: they bring no latency bins and no fingerprint.
 	Originals int
 }
 
-// A Topic is what is known of a topic as a whole.
+// A Topic is what is known of a topic in the time asked for.
 type Topic struct {
 	Name     string
 	Tiers    []string // sorted
-	Clusters []string // sorted
-	First    int64    // start of the oldest window held, Unix seconds
-	Last     int64    // ... and of the newest
-	Messages uint64   // in the windows held, summed over all tiers
+	Clusters []string // sorted; an application instance may have none
+	First    int64    // start of its oldest window in that time, Unix seconds
+	Last     int64    // ... and of its newest
+	Messages uint64   // in its windows of that time, summed over all tiers
 }
 
 // A Source answers. Safe for concurrent use.

@@ -1,0 +1,81 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/api/client"
+	v1 "github.com/chaperone-audit/chaperone/api/v1"
+	"github.com/chaperone-audit/chaperone/query"
+)
+
+func mustClient(t *testing.T, h http.Handler) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	c, err := client.New(server.URL, server.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestClientAsksEverything(t *testing.T) {
+	w := fake()
+	c, ctx := mustClient(t, w.server()), context.Background()
+	partition := int32(0)
+
+	if a, err := c.Topics(ctx, client.Span{From: now.Add(-48 * time.Hour), To: now}); err != nil || len(a.Topics) != 2 || a.Topics[1].Messages != 11 {
+		t.Errorf("topics: %+v, %v", a, err)
+	}
+	q := client.Query{Span: client.Span{To: now}, Tier: "regional", Datacenter: "dc1", Cluster: "east", Partition: &partition, By: []string{"datacenter", "partition"}}
+	if a, err := c.Windows(ctx, "orders", q); err != nil || len(a.Rows) != 2 || *a.Rows[0].Partition != 0 || *a.Rows[0].LastOffset != 107 {
+		t.Errorf("windows: %+v, %v", a, err)
+	}
+	if a, err := c.Sources(ctx, "payments"); err != nil || len(a.Sources) != 1 || a.Sources[0].Next != 3 {
+		t.Errorf("sources: %+v, %v", a, err)
+	}
+	if a, err := c.Missed(ctx, ""); err != nil || len(a.Missed) != 1 || a.Missed[0].Reason != "retention" {
+		t.Errorf("missed: %+v, %v", a, err)
+	}
+	if a, err := c.AddTopic(ctx, "new"); err != nil || !a.New {
+		t.Errorf("add topic: %+v, %v", a, err)
+	}
+	if a, err := c.Audited(ctx); err != nil || strings.Join(a.Topics, " ") != "legacy new orders payments" {
+		t.Errorf("audited: %+v, %v", a, err)
+	}
+	if err := c.Ready(ctx); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	w.health.Part("sink").Down("no brokers")
+	if a, err := c.Health(ctx); err != nil || a.Status != "down" {
+		t.Errorf("health: %+v, %v", a, err)
+	}
+}
+
+func TestClientGivesProblems(t *testing.T) {
+	w := fake()
+	w.queryErr = query.ErrUnavailable
+	_, err := mustClient(t, w.server()).Windows(context.Background(), "orders", client.Query{})
+	if p, ok := errors.AsType[*v1.Problem](err); !ok || p.Code != v1.Unavailable || p.Hint() == "" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClientSaysWhenItIsNotChaperone(t *testing.T) {
+	c := mustClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad gateway", 502) }))
+	_, err := c.Audited(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "502") || !strings.Contains(err.Error(), "bad gateway") {
+		t.Errorf("got %v", err)
+	}
+	for _, address := range []string{"", "localhost:9000", "ftp://x", "http://"} {
+		if _, err := client.New(address, nil); err == nil {
+			t.Errorf("%q is taken for an address", address)
+		}
+	}
+}

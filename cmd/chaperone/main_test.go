@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/app"
+	"github.com/chaperone-audit/chaperone/config"
+	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
+	"github.com/chaperone-audit/chaperone/processors"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the expected output anew")
+
+func TestMain(m *testing.M) {
+	clickhouse.RunChildIfAsked()
+	os.Exit(m.Run())
+}
+
+// chaperone runs a command line.
+func chaperone(env []string, args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = execute(context.Background(), args, env, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// Scripts are command lines and what they print. A line that begins with $ is a
+// command, NAME=VALUE before it its environment; behind it is what it printed,
+// errors too, and its status unless that is 0. A line that begins with # says
+// what is to be seen. `go test ./cmd/chaperone -rewrite` writes them anew.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			script, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			output := false // the lines are output, made anew
+			for line := range strings.Lines(string(script)) {
+				switch {
+				case strings.HasPrefix(line, "$ "):
+					got.WriteString(line)
+					got.WriteString(runLine(t, strings.TrimSpace(line[2:])))
+					output = true
+				case strings.HasPrefix(line, "# "):
+					if output {
+						got.WriteString("\n")
+					}
+					got.WriteString(line)
+					output = false
+				}
+			}
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got.String() != string(script) {
+				t.Errorf("got\n%s\nwant\n%s", got.String(), script)
+			}
+		})
+	}
+}
+
+func runLine(t *testing.T, line string) string {
+	words := strings.Fields(line)
+	var env []string
+	for len(words) > 0 && strings.Contains(words[0], "=") {
+		env, words = append(env, words[0]), words[1:]
+	}
+	if len(words) == 0 || words[0] != "chaperone" {
+		t.Fatalf("%q is no command line of chaperone", line)
+	}
+	status, stdout, stderr := chaperone(env, words[1:]...)
+	out := stdout + stderr
+	if status != 0 {
+		out += fmt.Sprintf("[exit status %d]\n", status)
+	}
+	return out
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	for _, cmd := range newRoot(nil).Commands() {
+		if cmd.Name() == "help" || cmd.Name() == "completion" {
+			continue
+		}
+		t.Run(cmd.Name(), func(t *testing.T) {
+			status, help, stderr := chaperone(nil, cmd.Name(), "--help")
+			if status != 0 || stderr != "" || !strings.Contains(help, "Examples:\n  chaperone "+cmd.Name()) || len(cmd.Long) < 2*len(cmd.Short) {
+				t.Errorf("status %d, stderr %q, help\n%s", status, stderr, help)
+			}
+		})
+	}
+}
+
+func TestDefaultsAreTheAnnotatedFile(t *testing.T) {
+	if status, stdout, _ := chaperone(nil, "check-config", "--defaults"); status != 0 || stdout != config.Annotated {
+		t.Errorf("status %d, printed\n%s", status, stdout)
+	}
+	c := config.Default()
+	if app.Topology(&c) != processors.DefaultTopology() {
+		t.Errorf("the topology of the default configuration is %+v", app.Topology(&c))
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if status, stdout, _ := chaperone(nil, "version"); status != 0 || !strings.HasPrefix(stdout, "chaperone ") || !strings.Contains(stdout, "go1.") {
+		t.Errorf("status %d, printed %q", status, stdout)
+	}
+}
+
+func TestConfigurationIsFound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "my.yml")
+	if err := os.WriteFile(file, []byte("windows: {size: 1m}\nstore: {dsn: 'http://h:8123'}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		outcome string
+		env     []string
+		args    []string
+		want    string
+	}{
+		{"by flag", nil, []string{"--config", file}, "windows   1m0s"},
+		{"by environment", []string{"CHAPERONE_CONFIG=" + file}, nil, "windows   1m0s"},
+		{"by flag rather than by environment", []string{"CHAPERONE_CONFIG=/does/not/exist"}, []string{"-c", file}, "windows   1m0s"},
+		{"and a flag goes before it", nil, []string{"-c", file, "--set", "windows.size=2m"}, "windows   2m0s"},
+		{"a store by flag also drops the DSN of the file", nil, []string{"-c", file, "--store", "memory"}, "store     memory"},
+	} {
+		t.Run(c.outcome, func(t *testing.T) {
+			status, stdout, stderr := chaperone(c.env, append([]string{"check-config"}, c.args...)...)
+			if status != 0 || stderr != "" || !strings.Contains(stdout, c.want) {
+				t.Errorf("status %d, printed\n%s%s", status, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestAnAddressThatIsTakenIsToldAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	status, _, stderr := chaperone(nil, "standalone", "--store", "memory", "--http", l.Addr().String(), "--set", "embedded.dir="+t.TempDir())
+	if status != exitFailed || !strings.Contains(stderr, "address already in use") {
+		t.Errorf("status %d, printed %s", status, stderr)
+	}
+}
+
+// The whole program: it audits what produce writes, and ends in order.
+func TestStandaloneAuditsUntilItIsInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	kafka, rest := mustFreeAddr(t), mustFreeAddr(t)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	type end struct {
+		status int
+		log    string
+	}
+	ended := make(chan end, 1)
+	go func() {
+		var out, errs bytes.Buffer
+		status := execute(ctx, []string{"standalone", "--store", "memory", "--http", rest, "--set", "embedded.dir=" + dir, "--set", "embedded.kafka_addr=" + kafka,
+			"--set", "audit.shards=4", "--set", "audit.partitions=2", "--set", "topics.poll=200ms"}, nil, &out, &errs)
+		ended <- end{status, out.String() + errs.String()}
+	}()
+	await := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(100 * time.Millisecond) {
+			select {
+			case e := <-ended:
+				t.Fatalf("it ended with status %d:\n%s", e.status, e.log)
+			default:
+			}
+			if time.Now().After(deadline) {
+				cancel()
+				t.Fatalf("waited in vain for %s:\n%s", what, (<-ended).log)
+			}
+		}
+	}
+	get := func(path string) (int, string) {
+		resp, err := http.Get("http://" + rest + path)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		var b bytes.Buffer
+		_, _ = b.ReadFrom(resp.Body)
+		return resp.StatusCode, b.String()
+	}
+	await("readiness", func() bool { status, _ := get("/ready"); return status == http.StatusOK })
+
+	status, stdout, stderr := chaperone(nil, "produce", "--brokers", kafka, "--topics", "orders:3", "--total", "500", "--rate", "0")
+	if status != 0 || !strings.Contains(stdout, "all") || !strings.Contains(stdout, "500") {
+		t.Fatalf("produce: status %d, printed %s%s", status, stdout, stderr)
+	}
+	await("500 messages", func() bool {
+		_, body := get("/api/v1/topics")
+		return strings.Contains(body, `"name":"orders"`) && strings.Contains(body, `"messages":500`)
+	})
+	cancel()
+	if e := <-ended; e.status != 0 {
+		t.Errorf("it ended with status %d:\n%s", e.status, e.log)
+	}
+}
+
+func TestASignalEndsTheContext(t *testing.T) {
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the signal did not end the context")
+	}
+}
+
+func mustFreeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/chaperone-audit/chaperone/app"
+)
+
+func newServe(env []string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer REST",
+		Long: `Answers questions over HTTP: recent windows from memory, older ones from the store.
+/ lists what can be asked. Every instance answers everything, so run as many as
+are needed behind any load balancer.`,
+		Example: `  chaperone serve --config chaperone.yml --http :9000
+  curl localhost:9000/api/v1/topics`,
+		Args: noArgs,
+	}
+	s := addSettings(cmd, env)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Serve) }
+	return cmd
+}

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/chaperone-audit/chaperone/app"
+)
+
+func newSink(env []string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sink",
+		Short: "Write records into ClickHouse",
+		Long: `Reads the audit topic and writes every record into the store. When the store is
+away it waits, for as long as the audit topic keeps records (audit.retention), and
+nothing is lost or doubled. Run as many as are needed, at most audit.partitions.`,
+		Example: `  chaperone sink --config chaperone.yml --dsn clickhouse://default@clickhouse:9000`,
+		Args:    noArgs,
+	}
+	s := addSettings(cmd, env)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Sink) }
+	return cmd
+}

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"time"
+
+	"github.com/chaperone-audit/chaperone/codecs"
+)
+
+// A Config is all that can be set. Every field has a key in chaperone.yml, where
+// it is explained. Copies share slices.
+type Config struct {
+	Clusters []Cluster `yaml:"clusters"`
+	Audit    Audit     `yaml:"audit"`
+	Topics   Topics    `yaml:"topics"`
+	Codecs   []Codec   `yaml:"codecs"`
+	Windows  Windows   `yaml:"windows"`
+	Count    Count     `yaml:"count"`
+	Collect  Collect   `yaml:"collect"`
+	Views    Views     `yaml:"views"`
+	Store    Store     `yaml:"store"`
+	HTTP     HTTP      `yaml:"http"`
+	Embedded Embedded  `yaml:"embedded"`
+	Log      Log       `yaml:"log"`
+}
+
+// A Cluster is a Kafka cluster whose topics are audited. Without Brokers it is
+// the embedded broker.
+type Cluster struct {
+	Name       string `yaml:"name"`
+	Tier       string `yaml:"tier"`
+	Datacenter string `yaml:"datacenter"`
+	Kafka      `yaml:",inline"`
+}
+
+// Audit is the cluster that holds chaperone's own topics, and these topics.
+// Without Brokers it is the first of the audited clusters: see Config.AuditCluster.
+type Audit struct {
+	Kafka          `yaml:",inline"`
+	Prefix         string        `yaml:"prefix"`
+	Shards         int32         `yaml:"shards"`
+	Partitions     int32         `yaml:"partitions"`
+	Retention      time.Duration `yaml:"retention"`
+	Replicas       int16         `yaml:"replicas"`
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+	InstanceID     string        `yaml:"instance_id"`
+}
+
+// Topics says what is audited.
+type Topics struct {
+	Include []string      `yaml:"include"`
+	Exclude []string      `yaml:"exclude"`
+	Poll    time.Duration `yaml:"poll"`
+	Start   Start         `yaml:"start"`
+}
+
+// A Codec says how the event time of some topics is read: see codecs.Rule.
+type Codec struct {
+	Topics  string        `yaml:"topics"`
+	Codec   string        `yaml:"codec"`
+	Fields  []string      `yaml:"fields"`
+	AnyCase bool          `yaml:"any_case"`
+	Unit    string        `yaml:"unit"`
+	Strict  bool          `yaml:"strict"`
+	Past    time.Duration `yaml:"past"`
+	Future  time.Duration `yaml:"future"`
+}
+
+// Windows says how event time is cut. Past and Future are the bounds of topics
+// whose codec sets no others: see codecs.Bounds.
+type Windows struct {
+	Size   time.Duration `yaml:"size"`
+	Past   time.Duration `yaml:"past"`
+	Future time.Duration `yaml:"future"`
+}
+
+// Count is about the counting processor.
+type Count struct {
+	Flush             time.Duration `yaml:"flush"`
+	RowsPerSecond     int           `yaml:"rows_per_second"`
+	WindowsPerSegment int           `yaml:"windows_per_segment"`
+	MaxPending        int           `yaml:"max_pending"`
+	Progress          time.Duration `yaml:"progress"`
+	DisplayGroup      string        `yaml:"display_group"`
+}
+
+// Collect is about the collecting processor.
+type Collect struct {
+	Horizon time.Duration `yaml:"horizon"`
+}
+
+// Views is about what is answered from memory.
+type Views struct {
+	Detail time.Duration `yaml:"detail"`
+}
+
+// Store is where records are kept for good. A ClickHouse without DSN is the
+// embedded one.
+type Store struct {
+	Kind      string        `yaml:"kind"`
+	DSN       DSN           `yaml:"dsn"`
+	Database  string        `yaml:"database"`
+	TTL       time.Duration `yaml:"ttl"`
+	BatchRows int           `yaml:"batch_rows"`
+	BatchAge  time.Duration `yaml:"batch_age"`
+	Timeout   time.Duration `yaml:"timeout"`
+}
+
+// Kinds of stores.
+const (
+	ClickHouse = "clickhouse"
+	Memory     = "memory"
+)
+
+// HTTP is about REST.
+type HTTP struct {
+	Addr string `yaml:"addr"`
+}
+
+// Embedded is about the broker and the ClickHouse that standalone brings along.
+type Embedded struct {
+	Dir            string `yaml:"dir"`
+	KafkaAddr      string `yaml:"kafka_addr"`
+	ClickHouseAddr string `yaml:"clickhouse_addr"`
+	Library        string `yaml:"library"`
+}
+
+// Log is about the log, which goes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// AuditCluster is the audit section with its connection: its own, or that of the
+// first cluster. Its Brokers are empty if that is the embedded broker.
+func (c *Config) AuditCluster() Audit {
+	a := c.Audit
+	if len(a.Brokers) == 0 && len(c.Clusters) > 0 {
+		a.Kafka = c.Clusters[0].Kafka
+	}
+	return a
+}
+
+// EmbeddedKafka says whether a cluster is the embedded broker, and
+// EmbeddedClickHouse whether the store is the embedded one. Only standalone has them.
+func (c *Config) EmbeddedKafka() bool {
+	for _, cluster := range c.Clusters {
+		if len(cluster.Brokers) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) EmbeddedClickHouse() bool { return c.Store.Kind == ClickHouse && c.Store.DSN == "" }
+
+// Selector chooses the codec of each topic.
+func (c *Config) Selector(builders codecs.Builders) (*codecs.Selector, error) {
+	rules := make([]codecs.Rule, len(c.Codecs))
+	for i, r := range c.Codecs {
+		rules[i] = codecs.Rule{Topics: r.Topics, Codec: r.Codec, Fields: r.Fields, AnyCase: r.AnyCase,
+			Unit: r.Unit, Strict: r.Strict, Past: r.Past, Future: r.Future}
+	}
+	return codecs.NewSelector(rules, builders, codecs.Bounds{Past: c.Windows.Past, Future: c.Windows.Future})
+}

@@ -1,0 +1,173 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// claim is the work on one partition: it moves records into the machine, and
+// what the machine wants written to the table.
+type claim struct {
+	p *Processor
+	c *shards.Claim
+	m *Machine
+
+	flushed    chan flushed // what became of the flush in flight
+	inFlight   bool
+	committed  int64 // position last committed, or being committed
+	identities atomic.Int64
+}
+
+type flushed struct {
+	changes Changes
+	deleted bool
+	err     error
+}
+
+func newClaim(p *Processor, c *shards.Claim) *claim {
+	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, m: NewMachine(MachineOptions{
+		Owner: c.Owner, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
+	})}
+}
+
+// maxPendingBytes bounds the values that wait; what is in flight comes on top.
+const maxPendingBytes = 16 << 20
+
+func (w *claim) work(ctx context.Context) error {
+	defer func() {
+		if w.inFlight {
+			<-w.flushed // it ends with ctx
+		}
+	}()
+	w.load()
+	tick := time.NewTicker(w.p.o.FlushEvery)
+	defer tick.Stop()
+	for {
+		messages := w.c.Messages
+		if n, size := w.m.Pending(); n >= w.p.o.MaxPending || size >= maxPendingBytes {
+			messages = nil // read on when the flush has made room
+			w.flush(ctx)
+		}
+		select {
+		case msg, ok := <-messages:
+			if !ok { // the session ends: nothing can be written any more
+				<-ctx.Done()
+				return nil
+			}
+			w.apply(msg)
+		case <-tick.C:
+			w.flush(ctx)
+		case f := <-w.flushed:
+			if err := w.acked(f); err != nil {
+				return err
+			}
+		case <-w.c.Draining:
+			return w.drain(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// load gives the machine what the table has.
+func (w *claim) load() {
+	begin, bad := time.Now(), 0
+	var first error
+	for key, value := range w.c.Table.All() {
+		if err := w.m.Load(key, value); err != nil {
+			if bad++; first == nil {
+				first = err
+			}
+		}
+	}
+	w.identities.Store(int64(w.m.Len()))
+	if bad > 0 {
+		w.p.metrics.unread.Add(float64(bad))
+		w.p.o.Log.Warn("entries of the collect table cannot be read and are left as they are", "partition", w.c.Partition, "entries", bad, "first", first)
+	}
+	w.p.o.Log.Debug("collecting", "partition", w.c.Partition, "identities", w.m.Len(), "loaded_in", time.Since(begin).Round(time.Millisecond))
+}
+
+func (w *claim) apply(msg *sarama.ConsumerMessage) {
+	out, err := w.m.Apply(Message{Offset: msg.Offset, Appended: appended(msg), Key: msg.Key, Value: msg.Value})
+	w.p.metrics.outcome[out].Inc()
+	if out == Malformed {
+		w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
+	}
+}
+
+// appended is the time of the log, 0 if the broker gave none.
+func appended(msg *sarama.ConsumerMessage) int64 {
+	if msg.Timestamp.IsZero() {
+		return 0
+	}
+	return msg.Timestamp.UnixMilli()
+}
+
+// flush begins to store what has changed, unless a flush is in flight. When it
+// is acknowledged, the position that the machine has now can be committed.
+func (w *claim) flush(ctx context.Context) {
+	n, _ := w.m.Pending()
+	if w.inFlight || n == 0 && w.m.Deletable() == 0 && w.m.Next() == w.committed {
+		return
+	}
+	w.inFlight = true
+	changes := w.m.Take()
+	w.committed = changes.Next
+	go func() { w.flushed <- w.store(ctx, changes) }()
+}
+
+func (w *claim) store(ctx context.Context, c Changes) flushed {
+	begin := time.Now()
+	msgs := c.Writes
+	deleted := len(c.Deletes) > 0 && w.c.Confirm()
+	if deleted {
+		for _, key := range c.Deletes {
+			msgs = append(msgs, shards.Message{Key: key, Delete: true})
+		}
+	}
+	if err := w.c.Send(ctx, msgs); err != nil {
+		return flushed{err: err}
+	}
+	if c.Next >= 0 {
+		w.c.Commit(c.Next)
+	}
+	w.p.metrics.flushed(msgs, time.Since(begin))
+	return flushed{changes: c, deleted: deleted}
+}
+
+func (w *claim) acked(f flushed) error {
+	w.inFlight = false
+	if f.err != nil {
+		return fmt.Errorf("collect: store changes: %w", f.err)
+	}
+	w.m.Acked(f.changes, f.deleted)
+	w.identities.Store(int64(w.m.Len()))
+	return nil
+}
+
+// drain stores what is left. What is due for deletion can wait for the next
+// owner, who finds it.
+func (w *claim) drain(ctx context.Context) error {
+	for range 2 { // the flush in flight, and the last one
+		w.flush(ctx)
+		if !w.inFlight {
+			return nil
+		}
+		select {
+		case f := <-w.flushed:
+			if err := w.acked(f); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}

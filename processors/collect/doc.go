@@ -1,0 +1,16 @@
+// Package collect is the collecting processor: it keeps, in its group table, the
+// newest record of each identity on the audit topic, for the views to read.
+//
+//	audit topic ──► machine ── every half second ──► collect table ──► views
+//	     ▲             │
+//	     └── records that came without their key, under it
+//
+// Everything about a topic is in one partition of the audit topic, because keys
+// begin with the topic; and one partition is one [Machine], which is pure: it
+// reads no clock and does no I/O. Its state is what the table held at the start of
+// the session and what the topic said since. The position in the topic is
+// committed after what it has led to is acknowledged, so a restart reads some
+// records again, and that changes nothing.
+//
+// The machine's time is the log's: the newest append time it has seen.
+package collect

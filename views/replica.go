@@ -1,0 +1,155 @@
+package views
+
+import (
+	"iter"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
+
+	"github.com/chaperone-audit/chaperone/processors/collect/table"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+)
+
+// replica is one reading of the table: a store for each of its partitions, which
+// a goka view fills.
+type replica struct {
+	detail time.Duration
+	now    atomic.Int64 // newest append time of a record seen, Unix milliseconds
+	unread atomic.Int64 // entries that this program cannot read
+
+	mu     sync.Mutex
+	stores map[int32]*shards.Store
+}
+
+func newReplica(detail time.Duration) *replica {
+	return &replica{detail: detail, stores: map[int32]*shards.Store{}}
+}
+
+// build is goka's storage builder.
+func (r *replica) build(_ string, partition int32) (storage.Storage, error) {
+	s := shards.NewStore()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stores[partition] = s
+	return s, nil
+}
+
+// update is goka's update callback.
+func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, value []byte) error {
+	if value == nil {
+		return s.Delete(key)
+	}
+	row, err := table.Parse(value)
+	if err != nil {
+		r.unread.Add(1)
+		return nil
+	}
+	for now := r.now.Load(); row.Appended > now && !r.now.CompareAndSwap(now, row.Appended); now = r.now.Load() {
+	}
+	if r.old(&row) {
+		return s.Delete(key)
+	}
+	return s.Set(key, value)
+}
+
+// slack is how much longer a window is held than Horizon promises, so that
+// a question asked with it in mind is still answered completely.
+const slack = 10 * time.Minute
+
+// old says whether a row is beyond detail. What is no window is little, and is
+// held for as long as the table has it.
+func (r *replica) old(row *table.Row) bool {
+	return row.Until != 0 && row.Old(r.now.Load(), r.detail+slack)
+}
+
+// partitions lists the stores; their index is the partition.
+func (r *replica) partitions() []*shards.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*shards.Store, len(r.stores))
+	for p, s := range r.stores {
+		list[p] = s
+	}
+	return list
+}
+
+// sweep drops what has become old.
+func (r *replica) sweep() {
+	for _, s := range r.held() {
+		for key, value := range s.All() {
+			if row, err := table.Parse(value); err == nil && r.old(&row) {
+				_ = s.Delete(key) // cannot fail
+			}
+		}
+	}
+}
+
+// held lists the stores that have been made, in no order.
+func (r *replica) held() (list []*shards.Store) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.stores {
+		list = append(list, s)
+	}
+	return list
+}
+
+func (r *replica) size() (rows, bytes int) {
+	for _, s := range r.held() {
+		rows += s.Len()
+		bytes += s.Bytes()
+	}
+	return rows, bytes
+}
+
+// entry is the newest row of an identity.
+type entry struct {
+	identity string
+	row      table.Row
+}
+
+// about yields what is held of a topic, of every topic if it is empty: of each
+// identity the highest version.
+func (r *replica) about(topic string) iter.Seq[entry] {
+	list := r.partitions()
+	var start, limit string
+	if topic != "" {
+		start = table.Prefix(topic, "")
+		limit = table.Limit(start)
+		list = list[shards.PartitionOf(start, int32(len(list))):][:1]
+	}
+	return func(yield func(entry) bool) {
+		for _, s := range list {
+			if !newest(s.Range(start, limit), yield) {
+				return
+			}
+		}
+	}
+}
+
+// newest yields the highest version of each identity. The entries of an identity
+// follow each other.
+func newest(rows iter.Seq2[string, []byte], yield func(entry) bool) (more bool) {
+	var best entry
+	for key, value := range rows {
+		row, err := table.Parse(value)
+		i := strings.LastIndexByte(key, '/')
+		if err != nil || i < 0 {
+			continue // neither comes into a store
+		}
+		switch {
+		case best.identity != key[:i]:
+			if best.identity != "" && !yield(best) {
+				return false
+			}
+			best = entry{key[:i], row}
+		case row.Version > best.row.Version:
+			best.row = row
+		}
+	}
+	return best.identity == "" || yield(best)
+}
