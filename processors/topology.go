@@ -97,15 +97,18 @@ func (t Topology) Topics() []shards.Topic {
 		"segment.ms": hour, "segment.bytes": "67108864", "max.compaction.lag.ms": "21600000",
 	}
 	return []shards.Topic{
-		{Name: string(t.ShardsTopic()), Partitions: t.Shards, Purpose: "formal and empty: its partitions are the shards",
+		{Name: string(t.ShardsTopic()), Partitions: t.Shards, Purpose: "formal and empty: its partitions are the shards", Key: "-", Value: "-",
 			Config: map[string]string{"cleanup.policy": "delete"}},
-		{Name: string(t.CountTable()), Partitions: t.Shards, Config: table, Purpose: "ledgers and rows of the sources"},
+		{Name: string(t.CountTable()), Partitions: t.Shards, Config: table, Purpose: "ledgers and rows of the sources",
+			Key: "cluster:topic/partition/topic id/generation/segment/window/owner, or .../generation/L/owner", Value: "binary row or ledger (processors/counter)"},
 		// Not compacted: a compacted topic refuses records without a key, and the
 		// original's have none. Timestamps are the broker's: the audit's only clock.
 		{Name: string(t.AuditTopic()), Partitions: t.Partitions, Purpose: "records of all tiers",
+			Key: "topic/-/kind/window/size/tier/datacenter/cluster/topic id/partition/instance/generation/segment/owner", Value: "JSON record (audit)",
 			Config: map[string]string{"cleanup.policy": "delete", "retention.ms": ms(t.Retention), "message.timestamp.type": "LogAppendTime"}},
-		{Name: string(t.CollectTable()), Partitions: t.Partitions, Config: table, Purpose: "the newest record of each source"},
-		{Name: t.SettingsTopic(), Partitions: 1, Purpose: "decisions that all instances share",
+		{Name: string(t.CollectTable()), Partitions: t.Partitions, Config: table, Purpose: "the newest record of each source",
+			Key: "as on the audit topic, the owner being the collecting session", Value: "JSON record behind a binary head (processors/collect/table)"},
+		{Name: t.SettingsTopic(), Partitions: 1, Purpose: "decisions that all instances share", Key: "start/cluster/uuid or topic/name", Value: "JSON (processors/settings)",
 			Config: map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}},
 	}
 }

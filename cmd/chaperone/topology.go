@@ -56,13 +56,13 @@ The topics are made when an instance starts; where it may not, make them by hand
 type table [][]string
 
 func topicsOf(t processors.Topology) table {
-	rows := table{{"Topic", "Partitions", "Settings", "Purpose"}}
+	rows := table{{"Topic", "Partitions", "Purpose", "Key", "Value", "Settings"}}
 	for _, topic := range t.Topics() {
 		var settings []string
 		for _, key := range slices.Sorted(maps.Keys(topic.Config)) {
 			settings = append(settings, key+"="+topic.Config[key])
 		}
-		rows = append(rows, []string{topic.Name, fmt.Sprint(topic.Partitions), strings.Join(settings, " "), topic.Purpose})
+		rows = append(rows, []string{topic.Name, fmt.Sprint(topic.Partitions), topic.Purpose, topic.Key, topic.Value, strings.Join(settings, " ")})
 	}
 	return rows
 }

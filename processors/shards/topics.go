@@ -14,7 +14,8 @@ type Topic struct {
 	Name       string
 	Partitions int32
 	Config     map[string]string // what differs from the broker's defaults
-	Purpose    string            // for people
+	// For people: what it is for, and what a key and a value are.
+	Purpose, Key, Value string
 }
 
 // EnsureTopics creates those topics that do not exist, with the given number of
