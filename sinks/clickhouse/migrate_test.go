@@ -1,0 +1,162 @@
+package clickhouse_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse/clickhousetest"
+	"github.com/chaperone-audit/chaperone/query"
+	"github.com/chaperone-audit/chaperone/sinks/clickhouse"
+)
+
+func record(topic string, start int64, version int64, count uint64) *audit.Record {
+	r := &audit.Record{
+		Kind:     audit.KindWindow,
+		Identity: audit.Identity{Tier: "regional", Datacenter: "dc1", Cluster: "east", Topic: topic, Window: audit.Window{Start: start, Size: 600}},
+		Version:  version, Tally: &audit.WindowTally{Last: version},
+	}
+	for i := range count {
+		r.Tally.Add(&audit.Event{Bytes: 10, Hash: i, Latency: int64(i * i)})
+	}
+	return r
+}
+
+// text runs a query with one string as its answer.
+func text(tb testing.TB, sql string, args ...any) (s string) {
+	tb.Helper()
+	must(tb, admin(tb).QueryRow(context.Background(), sql, args...).Scan(&s))
+	return s
+}
+
+func applied(tb testing.TB, database string) string {
+	tb.Helper()
+	return text(tb, "SELECT toString(groupArray((version, name))) FROM (SELECT version, name FROM "+quoted(database)+".schema_migrations FINAL ORDER BY version)")
+}
+
+const allMigrations = "[(1,'0001_audit')]"
+
+func TestMigrations(t *testing.T) {
+	t.Run("a fresh database gets the schema, and the next start keeps the rows", func(t *testing.T) {
+		name := freshName(t)
+		s := open(t, clickhouse.Options{Database: name})
+		must(t, s.Write(t.Context(), []*audit.Record{record("orders", 600, 9, 3)}))
+		must(t, s.Close())
+		s = open(t, clickhouse.Options{Database: name})
+		defer s.Close()
+		rows, err := s.Windows(t.Context(), query.Windows{Topic: "orders", To: 1 << 40})
+		if err != nil || len(rows) != 1 || rows[0].Count != 3 {
+			t.Errorf("got %+v, %v", rows, err)
+		}
+		if got := applied(t, name); got != allMigrations {
+			t.Errorf("applied %s", got)
+		}
+	})
+	t.Run("several instances may start at once", func(t *testing.T) {
+		name := freshName(t)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				s, err := clickhouse.New(t.Context(), clickhouse.Options{DSN: clickhousetest.MustDSN(t), Database: name, TTL: 1000 * time.Hour})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Close()
+				if err := s.Write(t.Context(), []*audit.Record{record("orders", time.Now().Unix()/600*600, int64(i), 3)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := applied(t, name); got != allMigrations {
+			t.Errorf("applied %s", got)
+		}
+	})
+	t.Run("half of a step done before is no obstacle", func(t *testing.T) {
+		name := freshName(t)
+		must(t, open(t, clickhouse.Options{Database: name}).Close())
+		must(t, admin(t).Exec(t.Context(), "DROP VIEW "+quoted(name)+".latency"))
+		must(t, admin(t).Exec(t.Context(), "TRUNCATE TABLE "+quoted(name)+".schema_migrations"))
+		must(t, open(t, clickhouse.Options{Database: name}).Close())
+		text(t, "SELECT toString(count()) FROM "+quoted(name)+".latency")
+	})
+	t.Run("a database from a newer version is refused", func(t *testing.T) {
+		name := freshName(t)
+		must(t, open(t, clickhouse.Options{Database: name}).Close())
+		must(t, admin(t).Exec(t.Context(), "INSERT INTO "+quoted(name)+".schema_migrations (version, name) VALUES (99, '0099_wonders')"))
+		_, err := clickhouse.New(t.Context(), clickhouse.Options{DSN: clickhousetest.MustDSN(t), Database: name})
+		if err == nil || !strings.Contains(err.Error(), "0099_wonders") || !strings.Contains(err.Error(), "newer chaperone") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("every column has the type that is written", func(t *testing.T) {
+		name := freshName(t)
+		must(t, open(t, clickhouse.Options{Database: name}).Close())
+		for table, columns := range clickhouse.Columns() {
+			rows, err := admin(t).Query(t.Context(), "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String} AND name != 'written_at'",
+				driver.Named("d", name), driver.Named("t", table))
+			must(t, err)
+			there := map[string]string{}
+			for rows.Next() {
+				var column, kind string
+				must(t, rows.Scan(&column, &kind))
+				there[column] = kind
+			}
+			must(t, rows.Err())
+			if fmt.Sprint(there) != fmt.Sprint(columns) {
+				t.Errorf("%s has\n%v\nand gets\n%v", table, there, columns)
+			}
+		}
+	})
+}
+
+func TestTimeToLive(t *testing.T) {
+	name := freshName(t)
+	engine := func(table string) string {
+		return text(t, "SELECT engine_full FROM system.tables WHERE database = {d:String} AND name = {t:String}", driver.Named("d", name), driver.Named("t", table))
+	}
+	now := time.Now().Unix() / 600 * 600
+	held := func(s *clickhouse.Sink) (n int) {
+		rows, err := s.Windows(t.Context(), query.Windows{Topic: "orders", To: 1 << 40})
+		must(t, err)
+		return len(rows)
+	}
+	batch := []*audit.Record{record("orders", now, 1, 1), record("orders", now-3*86400, 1, 1)}
+
+	s := open(t, clickhouse.Options{Database: name})
+	must(t, s.Write(t.Context(), batch))
+	if n := held(s); n != 2 || strings.Contains(engine("audit_records"), "TTL") {
+		t.Errorf("without one: %d windows, %s", n, engine("audit_records"))
+	}
+	must(t, s.Close())
+
+	s = open(t, clickhouse.Options{Database: name, TTL: 2 * 24 * time.Hour})
+	for _, table := range []string{"audit_records", "audit_events"} {
+		if e := engine(table); !strings.Contains(e, "+ toIntervalSecond(172800)") {
+			t.Errorf("two days: %s", e)
+		}
+	}
+	must(t, admin(t).Exec(t.Context(), "OPTIMIZE TABLE "+quoted(name)+".audit_records FINAL"))
+	if n := held(s); n != 1 {
+		t.Errorf("two days: %d windows", n)
+	}
+	must(t, s.Write(t.Context(), batch))
+	if n := held(s); n != 1 {
+		t.Errorf("what is too old already was kept: %d windows", n)
+	}
+	must(t, s.Close())
+
+	s = open(t, clickhouse.Options{Database: name})
+	defer s.Close()
+	must(t, s.Write(t.Context(), batch))
+	if n := held(s); n != 2 || strings.Contains(engine("audit_records"), "TTL") {
+		t.Errorf("without one again: %d windows, %s", n, engine("audit_records"))
+	}
+}

@@ -1,0 +1,81 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/sinks"
+)
+
+// Write implements sinks.Sink. Window records go into one table and all others
+// into another, each by one INSERT, which ClickHouse takes whole up to about a
+// million rows. Rejected are batches that ClickHouse says it cannot read or
+// convert; whatever else goes wrong is worth another try.
+func (s *Sink) Write(ctx context.Context, batch []*audit.Record) error {
+	var records, events []*audit.Record
+	for _, r := range batch {
+		switch {
+		case r.Kind != audit.KindWindow:
+			events = append(events, r)
+		case r.Tally == nil:
+			return fmt.Errorf("clickhouse: write the record %s: it is of a window and says nothing of it: %w", r.Key(), sinks.ErrRejected)
+		default:
+			records = append(records, r)
+		}
+	}
+	conn, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if err := insert(ctx, s, conn, "audit_records", recordColumns, records); err != nil {
+		return err
+	}
+	return insert(ctx, s, conn, "audit_events", eventColumns, events)
+}
+
+func insert(ctx context.Context, s *Sink, conn driver.Conn, table string, columns []column, records []*audit.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	ctx = driver.Context(ctx, driver.WithColumnNamesAndTypes(namesAndTypes(columns)),
+		// Hostile event times spread a batch over more months than the default allows.
+		driver.WithSettings(driver.Settings{"max_partitions_per_insert_block": 0}))
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = quoteName(c.name)
+	}
+	b, err := conn.PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(names, ", ")+")")
+	if err != nil {
+		return s.fail("insert into "+table, rejected(err))
+	}
+	defer b.Close()
+	row := make([]any, len(columns))
+	for _, r := range records {
+		for i, c := range columns {
+			row[i] = c.value(r)
+		}
+		if err := b.Append(row...); err != nil {
+			return s.fail("insert into "+table, notOurs(ctx, fmt.Errorf("the record %s: %w", r.Key(), err)))
+		}
+	}
+	if err := b.Send(); err != nil {
+		return s.fail(fmt.Sprintf("insert %d rows into %s", len(records), table), rejected(err))
+	}
+	return nil
+}
+
+// notOurs marks what the client could not write into a column: the next try
+// would do no better. A connection that ended meanwhile is another matter.
+func notOurs(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, driver.ErrBatchAlreadySent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", sinks.ErrRejected, err)
+}
