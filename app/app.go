@@ -296,7 +296,7 @@ func (a *App) build() error {
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "views"), Health: a.health, Metrics: a.metrics,
 			// A little more than is promised, so that "the last so many hours", asked
 			// at any moment, never needs the store for a minute at their beginning.
-			Detail: a.cfg.Views.Detail + a.cfg.Windows.Size + time.Minute,
+			Detail: min(a.cfg.Views.Detail+a.cfg.Windows.Size+time.Minute, a.cfg.Collect.Horizon),
 		})
 		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
 		server.Sources, server.Audited = a.views, a.settings

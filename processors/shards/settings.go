@@ -67,9 +67,9 @@ func SourceConfig(c *sarama.Config) *sarama.Config {
 	c.Net.MaxOpenRequests = 100
 	c.Consumer.MaxWaitTime = 250 * time.Millisecond
 	c.Consumer.MaxProcessingTime = 250 * time.Millisecond
-	c.Consumer.Fetch.Default = 1 << 20   // 64 KiB costs twice the CPU
-	c.Consumer.Fetch.Max = 0             // a limit below the largest message would skip it
-	c.Consumer.Fetch.MaxBytes = 16 << 20 // of all partitions together: it bounds the memory of catching up, and cuts no message
+	c.Consumer.Fetch.Default = 1 << 20  // 64 KiB costs twice the CPU
+	c.Consumer.Fetch.Max = 0            // a limit below the largest message would skip it
+	c.Consumer.Fetch.MaxBytes = 8 << 20 // of all partitions together: it bounds the memory of catching up, and cuts no message
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.Return.Errors = true
 	c.Consumer.Retry.Backoff = 500 * time.Millisecond

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -37,7 +38,39 @@ func EnsureTopics(ctx context.Context, brokers []string, config *sarama.Config, 
 			return fmt.Errorf("create topic %s: %w (it can be created by hand: `chaperone topology` lists partitions and settings)", t.Name, err)
 		}
 	}
-	return awaitLeaders(ctx, admin, topics)
+	if err := awaitLeaders(ctx, admin, topics); err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if err := checkSettings(admin, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// essential are the settings without which counts would be wrong and not only
+// kept for a shorter or longer time.
+var essential = []string{"cleanup.policy", "message.timestamp.type"}
+
+// checkSettings compares the essential settings of a topic that may have been
+// made by hand, or by auto-creation. Who may not describe them is trusted.
+func checkSettings(admin sarama.ClusterAdmin, t Topic) error {
+	names := slices.DeleteFunc(slices.Clone(essential), func(name string) bool { return t.Config[name] == "" })
+	if len(names) == 0 {
+		return nil
+	}
+	found, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: t.Name, ConfigNames: names})
+	if err != nil {
+		return nil
+	}
+	for _, e := range found {
+		if want := t.Config[e.Name]; slices.Contains(names, e.Name) && e.Value != want {
+			return fmt.Errorf("topic %s has %s=%s and must have %s: counts would be wrong with it; set it by kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s",
+				t.Name, e.Name, e.Value, want, t.Name, e.Name, want)
+		}
+	}
+	return nil
 }
 
 func awaitLeaders(ctx context.Context, admin sarama.ClusterAdmin, topics []Topic) error {

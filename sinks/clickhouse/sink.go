@@ -18,7 +18,7 @@
 // parts, several versions of a row are there: the views use FINAL.
 //
 // Time to live: rows go when their window is older than Options.TTL. ClickHouse
-// also drops, at INSERT and without an error, what is older already; so a replay
+// also drops, at INSERT or soon after and without an error, what is older already; so a replay
 // of old data into a store with a short TTL stores nothing. Windows before 1970
 // are as old as 1970.
 package clickhouse
@@ -170,13 +170,22 @@ func (s *Sink) Close() error {
 
 // fail says what was tried where, without the password.
 func (s *Sink) fail(operation string, err error) error {
-	text := fmt.Sprintf("clickhouse %s: %s: %v", strings.Join(s.dsn.Addr, ","), operation, err)
+	text := fmt.Sprintf("clickhouse %s: %s: %v", strings.Join(s.dsn.Addr, ","), operation, brief(err))
 	if s.secret != "" {
 		for _, secret := range []string{s.secret, url.QueryEscape(s.secret), url.PathEscape(s.secret)} {
 			text = strings.ReplaceAll(text, secret, "xxxxx")
 		}
 	}
 	return &failure{text: text, cause: err}
+}
+
+// brief leaves out the address of a request that did not get through: it holds
+// the whole statement, which nobody reads in a log at night.
+func brief(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
 }
 
 // A failure is an error whose text has been cleaned of secrets.
