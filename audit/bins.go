@@ -54,14 +54,28 @@ func BinValue(bin int16) float64 {
 	return 2 * math.Pow(Gamma, float64(bin)) / (Gamma + 1)
 }
 
-// Bins counts values per bin. It is dense, because the latencies of a window
-// lie close together. The zero value is empty. Copies share memory: see Clone.
-// Not safe for concurrent use.
+// Bins counts values per bin. It is dense once there is much to count, because
+// the latencies of a busy window lie close together and each message should
+// find its bin at once; before that it is a short list, because most windows of
+// most topics hold little, however far apart. The zero value is empty. Copies
+// share memory: see Clone. Not safe for concurrent use.
 type Bins struct {
-	low int16 // bin of n[0]
+	few []binCount // in order; empty once n is not
+	low int16      // bin of n[0]
 	n   []uint32
 	big map[int16]uint64 // to be added to n: what a uint32 cannot hold, in merged tallies
 }
+
+type binCount struct {
+	bin int16
+	n   uint32
+}
+
+// The list ends with one bin more than this, or with so many values in a bin.
+const (
+	fewBins   = 32
+	fewValues = 256
+)
 
 // Put adds n to a bin, which is clamped to MinBin and MaxBin. A counter calls it
 // for every message: once a bin has been seen it allocates nothing.
@@ -80,6 +94,9 @@ func (b *Bins) putSlow(bin int16, n uint64) {
 		return
 	}
 	bin = min(max(bin, MinBin), MaxBin)
+	if len(b.n) == 0 && b.putFew(bin, n) {
+		return
+	}
 	b.span(bin, bin)
 	if i := int(bin) - int(b.low); n <= uint64(^b.n[i]) {
 		b.n[i] += uint32(n)
@@ -91,8 +108,30 @@ func (b *Bins) putSlow(bin int16, n uint64) {
 	b.big[bin] += n
 }
 
-// span makes room for the bins from low to high, both between MinBin and MaxBin.
+// putFew puts into the list, unless that would be too much for it.
+func (b *Bins) putFew(bin int16, n uint64) bool {
+	i, found := slices.BinarySearchFunc(b.few, bin, func(c binCount, bin int16) int { return int(c.bin) - int(bin) })
+	switch {
+	case n > fewValues || found && uint64(b.few[i].n)+n > fewValues, !found && len(b.few) == fewBins:
+		return false
+	case found:
+		b.few[i].n += uint32(n)
+	default:
+		b.few = slices.Insert(b.few, i, binCount{bin, uint32(n)})
+	}
+	return true
+}
+
+// span makes room for the bins from low to high, both between MinBin and
+// MaxBin. A list becomes dense.
 func (b *Bins) span(low, high int16) {
+	if few := b.few; len(few) > 0 {
+		b.few = nil
+		b.span(few[0].bin, few[len(few)-1].bin)
+		for _, c := range few {
+			b.n[c.bin-b.low] = c.n
+		}
+	}
 	if len(b.n) == 0 {
 		b.low = low
 	}
@@ -105,12 +144,11 @@ func (b *Bins) span(low, high int16) {
 	}
 }
 
-// merge adds other bins, growing at most once.
+// merge adds other bins, growing at most once if those are many.
 func (b *Bins) merge(o Bins) {
-	if len(o.n) == 0 {
-		return
+	if len(o.n) > 0 {
+		b.span(o.low, o.low+int16(len(o.n)-1))
 	}
-	b.span(o.low, o.low+int16(len(o.n)-1))
 	for bin, n := range o.All() {
 		b.Put(bin, n)
 	}
@@ -119,6 +157,11 @@ func (b *Bins) merge(o Bins) {
 // All yields the bins that are not empty, in order.
 func (b Bins) All() iter.Seq2[int16, uint64] {
 	return func(yield func(int16, uint64) bool) {
+		for _, c := range b.few {
+			if !yield(c.bin, uint64(c.n)) {
+				return
+			}
+		}
 		for i, small := range b.n {
 			bin, n := b.low+int16(i), uint64(small)
 			if len(b.big) > 0 {
@@ -149,13 +192,13 @@ func (b Bins) Len() (n int) {
 
 // Clone is a copy that shares nothing with b.
 func (b Bins) Clone() Bins {
-	return Bins{low: b.low, n: slices.Clone(b.n), big: maps.Clone(b.big)}
+	return Bins{few: slices.Clone(b.few), low: b.low, n: slices.Clone(b.n), big: maps.Clone(b.big)}
 }
 
 // Equal says whether the same counts are in the same bins.
 func (b Bins) Equal(o Bins) bool {
 	if len(b.big)+len(o.big) == 0 {
-		if b.low == o.low && slices.Equal(b.n, o.n) {
+		if b.low == o.low && slices.Equal(b.n, o.n) && slices.Equal(b.few, o.few) {
 			return true
 		}
 	}

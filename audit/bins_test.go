@@ -93,3 +93,22 @@ func TestBinsHoldWhatAMapHolds(t *testing.T) {
 		}
 	}
 }
+
+func TestWindowsOfFewMessagesAreSmallHoweverFarApart(t *testing.T) {
+	var b Bins
+	for i := range int16(fewBins) {
+		for range fewValues {
+			b.Put(MinBin+i*37, 1)
+		}
+	}
+	if len(b.n) > 0 || cap(b.few) > fewBins {
+		t.Fatalf("%d bins take a list of %d and %d dense ones", b.Len(), cap(b.few), len(b.n))
+	}
+	more := b.Clone()
+	more.Put(MinBin, 1)
+	merged := b.Clone()
+	merged.merge(Bins{few: []binCount{{MinBin, 1}}})
+	if len(more.few) > 0 || len(merged.few) > 0 || more.Count() != fewBins*fewValues+1 || more.Len() != fewBins || !more.Equal(merged) || more.Equal(b) {
+		t.Errorf("one more is %v, merged %v", more, merged)
+	}
+}

@@ -141,9 +141,11 @@ func skipSpace(b []byte, i int) int {
 // begin at i, and whether there are escapes before it.
 func stringEnd(b []byte, i int) (end int, escaped bool) {
 	for ; len(b)-i >= 8; i += 8 {
-		if hit := quotes8(b, i); hit != 0 {
-			i += hit.first()
-			break
+		if hit := word(b, i).quotes(); hit != 0 {
+			if i += hit.first(); b[i] == '"' {
+				return i, false
+			}
+			return escapedEnd(b, i), true
 		}
 	}
 	for ; i < len(b); i++ {

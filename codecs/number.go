@@ -38,7 +38,16 @@ type decimal struct {
 // scanDecimal reads the JSON number at the start of b and gives its length,
 // 0 if there is none.
 func scanDecimal(b []byte) (d decimal, n int) {
-	// Nearly always it is an integer that fits.
+	// Nearly always it is a Unix time, an integer of 10 or 13 digits. The second
+	// word does not wait for what is found in the first.
+	if len(b) >= 16 {
+		if x, y := word(b, 0), word(b, 8); x.digits() == 8 {
+			if k := y.digits(); k < 8 && b[0] != '0' && b[8+k] != '.' && b[8+k]|0x20 != 'e' {
+				return decimal{mant: x.number(8)*pow10[k] + y.number(k)}, 8 + k
+			}
+		}
+	}
+	// Or another integer that fits.
 	for n <= 8 && len(b)-n >= 8 {
 		x := word(b, n)
 		k := x.digits()

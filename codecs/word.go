@@ -22,15 +22,8 @@ func (x word8) first() int { return bits.TrailingZeros64(uint64(x)) / 8 }
 // mark others too, so only the first can be relied on.
 func (x word8) zeros() word8 { return (x - ones) &^ x & highs }
 
-// quotes8 marks, like zeros, quotes and backslashes in the 8 bytes at b[i]; 0
-// where there are fewer left.
-func quotes8(b []byte, i int) word8 {
-	if len(b)-i < 8 {
-		return 0
-	}
-	x := word(b, i)
-	return (x ^ '"'*ones).zeros() | (x ^ '\\'*ones).zeros()
-}
+// quotes marks, like zeros, quotes and backslashes.
+func (x word8) quotes() word8 { return (x ^ '"'*ones).zeros() | (x ^ '\\'*ones).zeros() }
 
 // hasControl says whether there are bytes below 0x20 in b.
 func hasControl(b []byte) bool {

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	windowSize = 10 * time.Minute
+	windowMs   = int64(windowSize / time.Millisecond)
+	windows    = 6
+	docSize    = 200 // bytes of a value
+)
+
+// A cell is where messages count: the source and the start of the window, in
+// Unix seconds. A truth says how many are in each, and their bytes.
+type (
+	cell  string
+	tally struct{ Count, Bytes uint64 }
+	truth map[cell]tally
+)
+
+func cellOf(topic string, partition int32, window int64) cell {
+	return cell(fmt.Sprintf("%s/%d/%d", topic, partition, window))
+}
+
+func (t truth) add(c cell, count, bytes uint64) {
+	x := t[c]
+	t[c] = tally{x.Count + count, x.Bytes + bytes}
+}
+
+// A fillOrder asks for topics with the same messages, each with its compression.
+type fillOrder struct {
+	Topics     []fillTopic
+	Partitions int
+	Messages   int // in each topic
+	// Spread makes latencies of a millisecond as likely as of fifteen minutes, so
+	// that their bins lie far apart; else most are below two seconds and one in
+	// twenty is of minutes.
+	Spread bool
+}
+
+type fillTopic struct{ Name, Compression string }
+
+// fill writes the messages and says what they are; cells are named without a
+// topic, as they are the same in each.
+func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
+	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression()}
+	clients := map[string]*kgo.Client{}
+	for _, t := range o.Topics {
+		if clients[t.Compression] != nil {
+			continue
+		}
+		c, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codec[t.Compression]),
+			kgo.ProducerBatchMaxBytes(64<<10), kgo.ProducerLinger(50*time.Millisecond), kgo.MaxBufferedRecords(20_000))
+		if err != nil {
+			return nil, fmt.Errorf("fill: %w", err)
+		}
+		defer c.Close()
+		clients[t.Compression] = c
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	acked := func(_ *kgo.Record, err error) {
+		if err != nil {
+			cancel(err)
+		}
+	}
+
+	rng := rand.New(rand.NewPCG(1, 1))
+	// Far enough back that no record is from the future, which brokers refuse.
+	base := time.Now().Add(-time.Hour).UnixMilli()/windowMs*windowMs - windows*windowMs
+	want := truth{}
+	names := map[[2]int64]cell{} // so that they are not formatted for each message
+	for i := range o.Messages {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("fill: %w", context.Cause(ctx))
+		}
+		partition := int32(i % o.Partitions)
+		event, stamp := times(rng, base, i, o)
+		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i), Timestamp: time.UnixMilli(stamp)}
+		for _, t := range o.Topics {
+			r := record
+			r.Topic = t.Name
+			clients[t.Compression].Produce(ctx, &r, acked)
+		}
+		at := [2]int64{int64(partition), event / windowMs * windowMs / 1000}
+		name, ok := names[at]
+		if !ok {
+			name = cellOf("", partition, at[1])
+			names[at] = name
+		}
+		want.add(name, 1, uint64(len(record.Key)+len(record.Value)))
+	}
+	for _, c := range clients {
+		_ = c.Flush(ctx) // fails with ctx only
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("fill: %w", err)
+	}
+	return want, nil
+}
+
+// times are an event time in one of the windows that begin at base, and the
+// record timestamp after it.
+func times(rng *rand.Rand, base int64, i int, o fillOrder) (event, stamp int64) {
+	span := windows * windowMs
+	if o.Spread {
+		event = base + int64(i/o.Partitions)%windows*windowMs + rng.Int64N(windowMs)
+		return event, event + int64(math.Exp(rng.Float64()*math.Log(15*60*1000)))
+	}
+	now := base + int64(i)*span/int64(o.Messages)
+	late := rng.Int64N(2_000)
+	switch x := rng.IntN(100); {
+	case x >= 95:
+		late = rng.Int64N(15 * 60_000)
+	case x >= 80:
+		late = rng.Int64N(60_000)
+	}
+	return max(base, now-late), now + 5
+}
+
+var (
+	services = []string{"checkout", "search", "cart", "payments", "profile", "catalog", "shipping", "gateway"}
+	methods  = []string{"GET", "GET", "GET", "POST", "PUT"}
+)
+
+// document is JSON of docSize bytes with the event time in the middle.
+func document(r *rand.Rand, ts int64, i int) []byte {
+	b := make([]byte, 0, docSize+64)
+	b = fmt.Appendf(b, `{"id":"%016x%08x","service":"%s","host":"web-%04d",`, r.Uint64(), i, services[r.IntN(len(services))], r.IntN(400))
+	b = fmt.Appendf(b, `"ts":%d,"method":"%s","path":"/api/v1/items/%d","status":%d,`, ts, methods[r.IntN(len(methods))], r.IntN(1_000_000), 200+r.IntN(3)*100)
+	b = fmt.Appendf(b, `"dur_us":%d,"note":"`, r.IntN(100_000))
+	for len(b) < docSize-2 {
+		b = append(b, 'a'+byte(r.IntN(26)))
+	}
+	return append(b, '"', '}')
+}
