@@ -22,11 +22,23 @@ const (
 // ceil(log(ms)/log(Gamma)), as in DDSketch (Masson et al., VLDB 2019).
 // Negative latencies have no bin; see Latency.
 func BinOf(ms int64) int16 {
-	if uint64(ms) < uint64(len(smallBins)) {
+	switch {
+	case uint64(ms) < uint64(len(smallBins)):
 		return smallBins[ms]
+	case ms > 0 && ms>>coarse < int64(len(coarseBins)):
+		// Up there a bin is wider than a step of the table, so the value is in the
+		// bin of the step's beginning or in the next one.
+		bin := coarseBins[ms>>coarse]
+		if ms > upperBounds[bin] {
+			bin++
+		}
+		return bin
 	}
 	return binByLog(ms)
 }
+
+// coarse is the width of a step of coarseBins, as a power of two.
+const coarse = 10
 
 func binByLog(ms int64) int16 {
 	if ms <= 0 {
@@ -37,13 +49,31 @@ func binByLog(ms int64) int16 {
 
 var invLogGamma = 1 / math.Log(Gamma)
 
-// smallBins saves the logarithm up to a minute.
-var smallBins = func() (t [1 << 16]int16) {
-	for ms := range t {
-		t[ms] = binByLog(int64(ms))
-	}
-	return t
-}()
+// smallBins saves the logarithm up to a minute, coarseBins up to a day.
+var (
+	smallBins = func() (t [1 << 16]int16) {
+		for ms := range t {
+			t[ms] = binByLog(int64(ms))
+		}
+		return t
+	}()
+	coarseBins = func() (t [86_400_000>>coarse + 1]int16) {
+		for i := range t {
+			t[i] = binByLog(int64(i) << coarse)
+		}
+		return t
+	}()
+	// upperBounds are the largest values of the bins that coarseBins holds.
+	upperBounds = func() (t [MaxBin + 1]int64) {
+		for bin := coarseBins[len(smallBins)>>coarse]; bin <= coarseBins[len(coarseBins)-1]; bin++ {
+			t[bin] = int64(math.Pow(Gamma, float64(bin))) + 2
+			for binByLog(t[bin]) > bin {
+				t[bin]--
+			}
+		}
+		return t
+	}()
+)
 
 // BinValue is the latency, in milliseconds, that stands for a bin:
 // 2*Gamma^bin/(Gamma+1), and 0 for MinBin.

@@ -34,6 +34,29 @@ func TestBinsByTableAndByLogarithmAreTheSame(t *testing.T) {
 	}
 }
 
+func TestBinsByCoarseTableAreThoseByLogarithm(t *testing.T) {
+	check := func(ms int64) {
+		if BinOf(ms) != binByLog(ms) {
+			t.Fatalf("%d ms is in bin %d by table and %d by logarithm", ms, BinOf(ms), binByLog(ms))
+		}
+	}
+	for ms := int64(65_000); ms < 90_000_000; ms += 29 {
+		check(ms)
+	}
+	edges := 0
+	for _, bound := range upperBounds {
+		if bound > 0 {
+			edges++
+			check(bound - 1)
+			check(bound)
+			check(bound + 1)
+		}
+	}
+	if edges < 300 {
+		t.Errorf("only %d bounds looked at", edges)
+	}
+}
+
 func TestBinsOfKnownLatencies(t *testing.T) {
 	// These numbers are in stored records: they must never change.
 	for ms, want := range map[int64]int16{
