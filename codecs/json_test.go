@@ -173,6 +173,23 @@ func TestJSONNameHoldsTheSettings(t *testing.T) {
 }
 
 // A cut document must never be taken for a whole one, wherever it is cut.
+func TestNoByteButADigitIsTakenForOne(t *testing.T) {
+	codec, err := codecs.JSON(codecs.Rule{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c := 0x80; c < 0x100; c++ {
+		for at := range 12 {
+			digits := []byte("179000000012")
+			digits[at] = byte(c)
+			doc := fmt.Appendf(nil, `{"ts":%s, "more": "0123456789"}`, digits)
+			if ms, s := codec.EventTime(&codecs.Message{Value: doc}); s != codecs.Malformed {
+				t.Fatalf("byte %#x at %d: %s, time %d", c, at, statuses[s], ms)
+			}
+		}
+	}
+}
+
 func TestJSONNeverReadsATimeFromACutNumber(t *testing.T) {
 	doc := `{"a":{"b":[1,"x\"y"]},"ts":1795285200123}`
 	c := mustJSON(t, codecs.Rule{})

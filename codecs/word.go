@@ -40,12 +40,12 @@ func hasControl(b []byte) bool {
 	return false
 }
 
-// digits is the number of decimal digits that x begins with. Adding 6 carries
-// out of the low half of a byte unless it is a digit, and out of the byte only
-// above another that is none.
+// digits is the number of decimal digits that x begins with. What is no digit
+// has something in its high half, or gets it by adding 6; a sum that carries out
+// of its byte spoils only those behind one that is no digit.
 func (x word8) digits() int {
 	x ^= '0' * ones
-	return ((x | x + 6*ones) & (0xf0 * ones)).first()
+	return ((x | (x + 6*ones)) & (0xf0 * ones)).first()
 }
 
 // number is the value of the first k digits. Shifted to the top, with zeros as

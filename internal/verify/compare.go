@@ -44,15 +44,6 @@ func (cs cells) messages() (n uint64) {
 	return n
 }
 
-// topics are the names in it, in order.
-func (cs cells) topics() []string {
-	names := map[string]bool{}
-	for c := range cs {
-		names[c.topic] = true
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
 // span is the time that its windows take up, Unix seconds.
 func (cs cells) span() (from, to int64) {
 	for c := range cs {

@@ -80,15 +80,12 @@ func awaitLeaders(ctx context.Context, admin sarama.ClusterAdmin, topics []Topic
 	}
 	for {
 		found, err := admin.DescribeTopics(names)
-		missing := ""
 		if err == nil {
-			if missing, err = lacking(topics, found); err != nil {
-				return err
+			missing, wrong := lacking(topics, found)
+			if wrong != nil || missing == "" {
+				return wrong
 			}
-			if missing == "" {
-				return nil
-			}
-			err = fmt.Errorf("%s", missing)
+			err = errors.New(missing)
 		}
 		select {
 		case <-ctx.Done():

@@ -74,8 +74,9 @@ func stamp(batch []byte, ms int64) ([]byte, error) {
 	case uint32(b.CRC) != crc32.Checksum(batch[attributesAt:], castagnoli):
 		return nil, fmt.Errorf("record batch: checksum mismatch")
 	}
-	records, err := b.Records, error(nil)
+	records := b.Records
 	if codec := b.Attributes & codecBits; codec != 0 {
+		var err error
 		if records, err = kgo.DefaultDecompressor().Decompress(records, kgo.CompressionCodecType(codec)); err != nil {
 			return nil, fmt.Errorf("decompress record batch: %w", err)
 		}
@@ -93,7 +94,8 @@ func stamp(batch []byte, ms int64) ([]byte, error) {
 		return nil, fmt.Errorf("record batch has %d records and says %d", n, b.NumRecords)
 	}
 	b.Attributes &^= appendTimeBit
-	if out, err = recompress(out, b.Attributes&codecBits); err != nil {
+	out, err := recompress(out, b.Attributes&codecBits)
+	if err != nil {
 		return nil, err
 	}
 	b.FirstTimestamp, b.MaxTimestamp = ms, ms
