@@ -82,7 +82,7 @@ func (r *runner) child(ctx context.Context, p pass, hold func() error) (result, 
 	if err == nil {
 		err = json.Unmarshal([]byte(line), &res)
 	}
-	io.Copy(io.Discard, reader)
+	_, _ = io.Copy(io.Discard, reader)
 	if ended := cmd.Wait(); ended != nil {
 		err = ended
 	}

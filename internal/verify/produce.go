@@ -144,7 +144,7 @@ func (r *run) librdkafka(ctx context.Context, o order, sent *atomic.Int64) (map[
 		switch word {
 		case "sent":
 			var n int64
-			fmt.Sscan(rest, &n)
+			_, _ = fmt.Sscan(rest, &n)
 			if sent != nil {
 				sent.Store(n)
 			}

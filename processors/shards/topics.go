@@ -41,33 +41,32 @@ func EnsureTopics(ctx context.Context, brokers []string, config *sarama.Config, 
 	if err := awaitLeaders(ctx, admin, topics); err != nil {
 		return err
 	}
-	for _, t := range topics {
-		if err := checkSettings(admin, t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return checkSettings(admin, topics)
 }
 
 // essential are the settings without which counts would be wrong and not only
 // kept for a shorter or longer time.
 var essential = []string{"cleanup.policy", "message.timestamp.type"}
 
-// checkSettings compares the essential settings of a topic that may have been
+// checkSettings compares the essential settings of topics that may have been
 // made by hand, or by auto-creation. Who may not describe them is trusted.
-func checkSettings(admin sarama.ClusterAdmin, t Topic) error {
-	names := slices.DeleteFunc(slices.Clone(essential), func(name string) bool { return t.Config[name] == "" })
-	if len(names) == 0 {
-		return nil
+func checkSettings(admin sarama.ClusterAdmin, topics []Topic) error {
+	var resources []*sarama.ConfigResource
+	want := map[string]map[string]string{}
+	for _, t := range topics {
+		resources = append(resources, &sarama.ConfigResource{Type: sarama.TopicResource, Name: t.Name, ConfigNames: essential})
+		want[t.Name] = t.Config
 	}
-	found, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: t.Name, ConfigNames: names})
+	results, err := admin.DescribeConfigs(resources, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return nil
 	}
-	for _, e := range found {
-		if want := t.Config[e.Name]; slices.Contains(names, e.Name) && e.Value != want {
-			return fmt.Errorf("topic %s has %s=%s and must have %s: counts would be wrong with it; set it by kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s",
-				t.Name, e.Name, e.Value, want, t.Name, e.Name, want)
+	for _, r := range results {
+		for _, e := range r.Configs {
+			if w := want[r.Name][e.Name]; w != "" && slices.Contains(essential, e.Name) && e.Value != w {
+				return fmt.Errorf("topic %s has %s=%s and must have %s: counts would be wrong with it; set it by kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s",
+					r.Name, e.Name, e.Value, w, r.Name, e.Name, w)
+			}
 		}
 	}
 	return nil
