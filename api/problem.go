@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -20,7 +21,11 @@ func (s *Server) problem(err error, c echo.Context) {
 	}
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError {
-		s.o.Log.Error("a request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "err", err)
+		level := slog.LevelError
+		if p.Status == http.StatusServiceUnavailable {
+			level = slog.LevelWarn // what is away says so itself
+		}
+		s.o.Log.Log(c.Request().Context(), level, "a request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "err", err)
 	}
 	if p.Code == v1.Unavailable || p.Code == v1.Timeout {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")

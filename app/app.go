@@ -142,7 +142,10 @@ func Topology(cfg *config.Config) processors.Topology {
 
 func logHealth(log *slog.Logger, r health.Report) {
 	level := slog.LevelInfo
-	if r.State != health.OK && r.Reason != "starting" {
+	switch {
+	case r.Reason == health.Starting:
+		level = slog.LevelDebug
+	case r.State != health.OK:
 		level = slog.LevelWarn
 	}
 	log.Log(context.Background(), level, "health", "part", r.Part, "state", r.State, "reason", r.Reason)

@@ -19,6 +19,9 @@ const (
 	Down     State = "down"
 )
 
+// Starting is the reason of a part that has not yet said anything.
+const Starting = "starting"
+
 // A Report is the newest word of one part.
 type Report struct {
 	Part   string    `json:"part"`
@@ -47,7 +50,7 @@ type Part struct {
 // Part registers a part; it is down, starting, until it says otherwise.
 func (r *Registry) Part(name string) *Part {
 	p := &Part{name: name, r: r}
-	p.Set(Down, "starting")
+	p.Set(Down, Starting)
 	return p
 }
 

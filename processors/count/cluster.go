@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -35,15 +36,20 @@ type cluster struct {
 	health *health.Part
 	log    *slog.Logger
 
-	mu     sync.Mutex
+	// Connecting may take as long as timeouts do. Each lock is held meanwhile, so
+	// there are two, and who only wants the reader that is there takes none.
+	asking sync.Mutex
 	ask    sarama.Client
-	reader logs.Reader
+	making sync.Mutex
+	reader atomic.Pointer[logs.Reader]
+	// What progress has under way; a round that finds it so leaves it at that.
+	endsAsked, displaying atomic.Bool
 }
 
 // client is for questions about metadata and offsets.
 func (c *cluster) client() (sarama.Client, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	if c.ask != nil && !c.ask.Closed() {
 		return c.ask, nil
 	}
@@ -57,27 +63,36 @@ func (c *cluster) client() (sarama.Client, error) {
 
 // logs is the reader of the cluster's sources.
 func (c *cluster) logs() (logs.Reader, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reader != nil {
-		return c.reader, nil
+	c.making.Lock()
+	defer c.making.Unlock()
+	if r := c.opened(); r != nil {
+		return r, nil
 	}
+	var r logs.Reader
 	r, err := logs.NewSarama(c.Brokers, shards.SourceConfig(c.Config()))
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	c.reader = r
+	c.reader.Store(&r)
 	return r, nil
 }
 
+// opened is the reader if there is one; it never waits.
+func (c *cluster) opened() logs.Reader {
+	if r := c.reader.Load(); r != nil {
+		return *r
+	}
+	return nil
+}
+
 func (c *cluster) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reader != nil {
-		if err := c.reader.Shutdown(context.Background()); err != nil {
+	if r := c.opened(); r != nil {
+		if err := r.Shutdown(context.Background()); err != nil {
 			c.log.Debug("close", "cluster", c.Name, "err", err)
 		}
 	}
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	if c.ask != nil {
 		_ = c.ask.Close()
 	}

@@ -90,6 +90,7 @@ type Processor struct {
 	o        Options
 	log      *slog.Logger
 	health   *health.Part
+	sources  *health.Part
 	metrics  *metrics
 	dir      *directory
 	clusters map[string]*cluster
@@ -103,7 +104,7 @@ type Processor struct {
 func New(o Options) *Processor {
 	o.fill()
 	p := &Processor{
-		o: o, log: o.Log, health: o.Health.Part("count"), dir: newDirectory(o.Topology.Shards, o.Log),
+		o: o, log: o.Log, health: o.Health.Part("count"), sources: o.Health.Part("count sources"), dir: newDirectory(o.Topology.Shards, o.Log),
 		clusters: map[string]*cluster{}, shards: map[*shard]bool{},
 	}
 	p.metrics = newMetrics(o.Metrics, p)
@@ -179,6 +180,32 @@ func (p *Processor) counted() map[progressKey][]counted {
 		x.mu.Unlock()
 	}
 	return topics
+}
+
+// sayUnread says in health which sources should be read and are not.
+func (p *Processor) sayUnread(now time.Time) {
+	const patience = 10 * time.Second // leaders move, brokers restart
+	list, _ := p.all()
+	n := 0
+	var first *source
+	var why error
+	for _, x := range list {
+		x.mu.Lock()
+		if x.reading && now.Sub(x.opened) > patience {
+			x.trouble = nil // idle, and open for long
+		}
+		if x.trouble != nil && now.Sub(x.unread) > patience && p.dir.lists(x.Source) {
+			if n++; first == nil || x.prefix < first.prefix {
+				first, why = x, x.trouble
+			}
+		}
+		x.mu.Unlock()
+	}
+	if n == 0 {
+		p.sources.OK()
+		return
+	}
+	p.sources.Degraded(fmt.Sprintf("%d sources are not read, among them %s: %v; trying again", n, first.Source, why))
 }
 
 // size is for gauges.

@@ -104,7 +104,7 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		}
 		x.mu.Unlock()
 		if resume {
-			if r, err := x.cluster.logs(); err == nil {
+			if r := x.cluster.opened(); r != nil {
 				r.Resume(x.Source)
 			}
 		}

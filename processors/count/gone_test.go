@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 	"github.com/chaperone-audit/chaperone/processors/count"
@@ -82,4 +83,33 @@ func TestSourcesThatAreGoneAreForgotten(t *testing.T) {
 	if len(keys("c1:"+clicks)) == 0 {
 		t.Error("the entries of a topic that exists are gone as well")
 	}
+}
+
+// TestADeletedTopicStaysDeleted: brokers create topics that a client asks for by
+// name, unless it says otherwise. The audit must not bring back what its owner
+// has deleted.
+func TestADeletedTopicStaysDeleted(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 3, nil))
+		w.produce(orders, 0, 100)
+		w.instance(nil)
+		w.agree()
+		w.client.Close()
+		must(t, c.DeleteTopic(t.Context(), orders))
+		admin, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+		must(t, err)
+		defer admin.Close()
+		// The reader's retries and several polls of the directory fall into this.
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			meta, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), admin)
+			must(t, err)
+			for _, topic := range meta.Topics {
+				if *topic.Topic == orders {
+					t.Fatal("the topic is back")
+				}
+			}
+		}
+	})
 }

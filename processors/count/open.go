@@ -59,8 +59,11 @@ func (s *shard) openAll(ctx context.Context, listed []audit.Source) (again bool)
 	}
 	for c, sources := range idle {
 		if err := s.openOn(ctx, c, sources); err != nil {
-			s.p.log.Warn("sources not opened, trying again", "cluster", c.Name, "shard", s.claim.Partition, "err", err)
+			s.p.log.Debug("sources not opened, trying again", "cluster", c.Name, "shard", s.claim.Partition, "err", err)
 			again = true
+			for _, x := range sources {
+				x.failed(err)
+			}
 		}
 		for _, x := range sources {
 			x.mu.Lock()
@@ -125,7 +128,8 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 			s.recover(x, start, e)
 		}
 		if err := s.read(reader, x, e); err != nil {
-			s.p.log.Warn("source not opened, trying again", "source", x.Source, "err", err)
+			s.p.log.Debug("source not opened, trying again", "source", x.Source, "err", err)
+			x.failed(err)
 			x.mu.Lock()
 			x.retry = time.Now().Add(retryAfter)
 			x.mu.Unlock()
@@ -173,7 +177,7 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 	}
 	x.mu.Lock()
 	from := x.c.ReadFrom(e.start)
-	x.reading, x.paused, x.lost = true, false, nil
+	x.reading, x.paused, x.lost, x.opened = true, false, nil, time.Now()
 	x.mu.Unlock()
 	if err := reader.Open(x.Source, from, x); err != nil {
 		x.mu.Lock()

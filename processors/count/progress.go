@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -20,6 +21,7 @@ type progress struct {
 	p        *Processor
 	producer sarama.SyncProducer
 	topics   map[progressKey]*topicProgress
+	displays sync.WaitGroup // commits under way
 }
 
 // A progressKey is what one progress record is about.
@@ -60,6 +62,7 @@ func (g *progress) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			g.report()
+			g.displays.Wait()
 			return
 		case <-time.After(pause):
 		}
@@ -110,10 +113,16 @@ func (g *progress) report() int {
 	}
 	g.send(msgs, of)
 	g.display(topics)
+	g.p.sayUnread(now)
 	return len(topics)
 }
 
-// ends asks each cluster for the last stable offsets of its sources.
+// askFor is how long a round waits for the answers of clusters. One that hangs
+// must not keep the progress of the others from being said.
+const askFor = 5 * time.Second
+
+// ends asks each cluster for the last stable offsets of its sources. What does
+// not answer in time is not known in this round.
 func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64 {
 	byCluster := map[*cluster][]audit.Source{}
 	for _, sources := range topics {
@@ -123,13 +132,31 @@ func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64
 			}
 		}
 	}
-	ends := map[audit.Source]int64{}
+	answers := make(chan map[audit.Source]int64, len(byCluster))
+	asked := 0
 	for c, sources := range byCluster {
-		found, err := c.offsets(sources, atStable, sarama.ReadCommitted)
-		if err != nil {
-			g.p.log.Debug("ends of logs not known", "cluster", c.Name, "err", err)
+		if !c.endsAsked.CompareAndSwap(false, true) {
+			continue // a former round still waits for the answer
 		}
-		maps.Copy(ends, found)
+		asked++
+		go func() {
+			found, err := c.offsets(sources, atStable, sarama.ReadCommitted)
+			if err != nil {
+				g.p.log.Debug("ends of logs not known", "cluster", c.Name, "err", err)
+			}
+			c.endsAsked.Store(false)
+			answers <- found
+		}()
+	}
+	ends := map[audit.Source]int64{}
+	timeout := time.After(askFor)
+	for ; asked > 0; asked-- {
+		select {
+		case found := <-answers:
+			maps.Copy(ends, found)
+		case <-timeout:
+			return ends
+		}
 	}
 	return ends
 }
@@ -219,9 +246,15 @@ func (g *progress) display(topics map[progressKey][]counted) {
 		}
 	}
 	for c, offsets := range next {
-		if err := c.commit(g.p.o.DisplayGroup, offsets); err != nil {
-			g.p.log.Debug("offsets for display not committed", "err", err)
+		if !c.displaying.CompareAndSwap(false, true) {
+			continue
 		}
+		g.displays.Go(func() {
+			defer c.displaying.Store(false)
+			if err := c.commit(g.p.o.DisplayGroup, offsets); err != nil {
+				g.p.log.Debug("offsets for display not committed", "err", err)
+			}
+		})
 	}
 }
 

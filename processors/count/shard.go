@@ -173,11 +173,9 @@ func (s *shard) closeAll() {
 
 // close ends the reading of a source, if it is read.
 func (x *source) close() {
-	r, err := x.cluster.logs()
-	if err != nil {
-		return // never connected
+	if r := x.cluster.opened(); r != nil {
+		r.Close(x.Source)
 	}
-	r.Close(x.Source)
 	x.mu.Lock()
 	x.reading, x.paused = false, false
 	x.mu.Unlock()

@@ -28,6 +28,9 @@ type source struct {
 	paused  bool             // ... and waits for a flush
 	lost    error            // why it is no longer read; nil if it was never, or was closed by us
 	retry   time.Time        // not opened before
+	trouble error            // why it could not be opened or was lost, for people; nil once it is read again
+	unread  time.Time        // since when it has been in trouble
+	opened  time.Time        // when it was last opened
 	waiting time.Time        // since when something has been waiting for a flush; zero if nothing is
 	said    int64            // generation whose gap has been written by this session, -1 if none
 }
@@ -36,6 +39,7 @@ type source struct {
 func (x *source) Batch(b *logs.Batch) (more bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.trouble = nil
 	bytes := 0
 	before := x.c.Stats()
 	for i := range b.Records {
@@ -80,6 +84,23 @@ func (x *source) Lost(err error) {
 	x.reading, x.paused = false, false
 	x.lost = err
 	x.retry = time.Now().Add(retryAfter)
+	x.note(err)
 	x.mu.Unlock()
 	x.shard.reopen()
+}
+
+// failed notes why a source could not be opened.
+func (x *source) failed(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.reading {
+		x.note(err)
+	}
+}
+
+func (x *source) note(trouble error) {
+	if x.trouble == nil {
+		x.unread = time.Now()
+	}
+	x.trouble = trouble
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,7 @@ func (p *Processor) Restarts() int64 { return p.restarts.Load() }
 
 // Run works claims until ctx ends, then lets the workers drain, then returns
 // nil. goka ends a processor on any trouble with a broker; that is healed by
-// building another, after a pause that grows to 30 s.
+// building another, after a pause that grows to 10 s.
 func (p *Processor) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -83,7 +84,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		cancel()
 	})
 	defer stop()
-	const least, most = time.Second, 30 * time.Second
+	const least, most = time.Second, 10 * time.Second
 	pause := least
 	for ctx.Err() == nil {
 		sessions, begin := p.sessions.Load(), time.Now()
@@ -98,8 +99,9 @@ func (p *Processor) Run(ctx context.Context) error {
 		if werr := p.lastFailure(); werr != nil {
 			err = fmt.Errorf("%w (%w)", err, werr)
 		}
-		p.o.Health.Down(fmt.Sprintf("group %s: %v; trying again", p.o.Graph.Group(), err))
-		p.o.Log.Warn("processor ended, building it anew", "err", err, "pause", pause)
+		reason := oneLine(err)
+		p.o.Health.Down(fmt.Sprintf("group %s: %s; trying again", p.o.Graph.Group(), reason))
+		p.o.Log.Warn("processor ended, building it anew", "err", reason, "pause", pause)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -113,6 +115,10 @@ func (p *Processor) Run(ctx context.Context) error {
 	<-inner.Done()
 	return nil
 }
+
+// oneLine is the text of an error without the line breaks that goka's lists of
+// errors have.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func (p *Processor) fail(err error) {
 	p.mu.Lock()

@@ -9,9 +9,13 @@ import (
 // Each duty has a client of its own, with its own settings: a broker serves one
 // connection in order, so a fetch that waits for messages would delay a heartbeat
 // or an offset request. The functions change and return the configuration given.
+//
+// None of the clients may create a topic by asking for it: an audited topic that
+// its owner has just deleted would be back at once.
 
 // AskConfig is for questions: metadata, offsets, coordinators.
 func AskConfig(c *sarama.Config) *sarama.Config {
+	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = time.Minute
 	c.Consumer.IsolationLevel = sarama.ReadCommitted // "newest offset" is the last stable one
 	return c
@@ -20,6 +24,7 @@ func AskConfig(c *sarama.Config) *sarama.Config {
 // GroupConfig is for membership in a consumer group, and for reading the real
 // input topics of groups.
 func GroupConfig(c *sarama.Config, instanceID string) *sarama.Config {
+	c.Metadata.AllowAutoTopicCreation = false
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	c.Consumer.Offsets.AutoCommit.Enable = false // a Worker commits, behind its writes
 	c.Consumer.Return.Errors = false
@@ -39,6 +44,7 @@ func GroupConfig(c *sarama.Config, instanceID string) *sarama.Config {
 // session only, by partitions that join a fetch one after another: the usual
 // wait of 500 ms would cost a second.
 func TableConfig(c *sarama.Config) *sarama.Config {
+	c.Metadata.AllowAutoTopicCreation = false
 	c.Consumer.MaxWaitTime = 50 * time.Millisecond
 	c.Consumer.Return.Errors = false
 	c.ChannelBufferSize = 256
@@ -48,6 +54,7 @@ func TableConfig(c *sarama.Config) *sarama.Config {
 // ProducerConfig is for writing: nothing reordered, nothing doubled by a retry,
 // and patient enough to outlast the restart of a broker.
 func ProducerConfig(c *sarama.Config) *sarama.Config {
+	c.Metadata.AllowAutoTopicCreation = false
 	c.Producer.Idempotent = true
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Net.MaxOpenRequests = 1
@@ -64,6 +71,7 @@ func ProducerConfig(c *sarama.Config) *sarama.Config {
 // SourceConfig is for reading source partitions. Offset questions of partition
 // consumers share the connection of their fetches, so many must be in flight.
 func SourceConfig(c *sarama.Config) *sarama.Config {
+	c.Metadata.AllowAutoTopicCreation = false
 	c.Net.MaxOpenRequests = 100
 	c.Consumer.MaxWaitTime = 250 * time.Millisecond
 	c.Consumer.MaxProcessingTime = 250 * time.Millisecond
