@@ -94,7 +94,8 @@ func TestADeletedTopicStaysDeleted(t *testing.T) {
 		orders := w.prefix + "orders"
 		must(t, c.CreateTopic(t.Context(), orders, 3, nil))
 		w.produce(orders, 0, 100)
-		w.instance(nil)
+		// Seldom polled, so that the reader is still open and asks where the topic is.
+		w.instance(func(o *count.Options) { o.Poll = 2 * time.Second })
 		w.agree()
 		w.client.Close()
 		must(t, c.DeleteTopic(t.Context(), orders))
