@@ -22,13 +22,13 @@ type directory struct {
 	mu      sync.Mutex
 	known   map[string]map[string]listedTopic // by cluster and topic
 	byShard map[int32][]audit.Source
-	polled  map[string]bool // clusters with at least one listing
-	changed chan struct{}   // closed at each change, and replaced
+	polled  map[string]time.Time // by cluster: when the newest listing was asked for
+	changed chan struct{}        // closed at each change, and replaced
 }
 
 func newDirectory(n int32, log *slog.Logger) *directory {
 	return &directory{shards: n, log: log, known: map[string]map[string]listedTopic{}, byShard: map[int32][]audit.Source{},
-		polled: map[string]bool{}, changed: make(chan struct{})}
+		polled: map[string]time.Time{}, changed: make(chan struct{})}
 }
 
 // of lists the sources of a shard; changed is closed when the answer is no
@@ -66,16 +66,7 @@ func shardOf(s audit.Source, n int32) int32 { return shards.PartitionOf(counter.
 // and stops nobody else.
 func (d *directory) watch(ctx context.Context, c *cluster, every time.Duration) {
 	for {
-		found, all, err := c.list()
-		switch {
-		case err != nil:
-			c.health.Down(fmt.Sprintf("%v; sources known so far are still counted once it is back", err))
-		case all == 0 && d.had(c.Name):
-			c.health.Degraded("the broker lists no topics at all any more: if that is not so, grant DESCRIBE on the audited topics")
-		default:
-			d.update(c.Name, found)
-			c.health.OK()
-		}
+		err := d.poll(c)
 		pause := every
 		if err != nil {
 			pause = min(every, retryAfter)
@@ -86,6 +77,29 @@ func (d *directory) watch(ctx context.Context, c *cluster, every time.Duration) 
 		case <-time.After(pause):
 		}
 	}
+}
+
+// poll asks a cluster for its topics once.
+func (d *directory) poll(c *cluster) error {
+	begin := time.Now()
+	found, all, err := c.list()
+	switch {
+	case err != nil:
+		c.health.Down(fmt.Sprintf("%v; sources known so far are still counted once it is back", err))
+	case all == 0 && d.had(c.Name):
+		c.health.Degraded("the broker lists no topics at all any more: if that is not so, grant DESCRIBE on the audited topics")
+	default:
+		d.update(c.Name, found, begin)
+		c.health.OK()
+	}
+	return err
+}
+
+// asked is when the newest listing of a cluster was asked for.
+func (d *directory) asked(cluster string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.polled[cluster]
 }
 
 func (d *directory) had(cluster string) bool {
@@ -101,11 +115,15 @@ func (d *directory) lists(s audit.Source) bool {
 }
 
 // update takes a new listing of a cluster.
-func (d *directory) update(cluster string, found map[string]listedTopic) {
+func (d *directory) update(cluster string, found map[string]listedTopic, asked time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := merge(d.known[cluster], found)
-	if d.polled[cluster] && maps.Equal(now, d.known[cluster]) {
+	if asked.Before(d.polled[cluster]) {
+		return // overtaken by a newer one
+	}
+	now, first := merge(d.known[cluster], found), d.polled[cluster].IsZero()
+	d.polled[cluster] = asked
+	if !first && maps.Equal(now, d.known[cluster]) {
 		return
 	}
 	for name, t := range now {
@@ -120,7 +138,6 @@ func (d *directory) update(cluster string, found map[string]listedTopic) {
 			d.log.Info("topic gone", "cluster", cluster, "topic", name)
 		}
 	}
-	d.polled[cluster] = true
 	d.known[cluster] = now
 	d.byShard = map[int32][]audit.Source{}
 	for cluster, topics := range d.known {

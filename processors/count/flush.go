@@ -98,7 +98,9 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		x.mu.Lock()
 		x.c.Acked(at[i])
 		x.said = at[i].Generation
-		resume := x.paused && x.c.Pending() <= s.p.o.MaxPending
+		// Rows found ahead at a recovery wait for the messages that reach them, and
+		// must not keep these from being read.
+		resume := x.paused && (x.c.Pending() <= s.p.o.MaxPending || x.c.Idle())
 		if resume {
 			x.paused = false
 		}

@@ -132,10 +132,17 @@ func (s *shard) forget(ctx context.Context) error {
 	msgs = msgs[:0]
 	for _, src := range dead {
 		prefix := counter.SourcePrefix(src)
-		for key := range s.claim.Table.Range(prefix, prefix+"\xff") {
-			msgs = append(msgs, shards.Message{Key: key, Delete: true})
-		}
 		s.mu.Lock()
+		if s.p.dir.lists(src) { // back, meanwhile
+			s.mu.Unlock()
+			continue
+		}
+		keep := s.newestKey(prefix)
+		for key := range s.claim.Table.Range(prefix, prefix+"\xff") {
+			if key != keep {
+				msgs = append(msgs, shards.Message{Key: key, Delete: true})
+			}
+		}
 		delete(s.sources, src)
 		delete(s.table, src)
 		s.mu.Unlock()
@@ -143,6 +150,23 @@ func (s *shard) forget(ctx context.Context) error {
 	}
 	s.p.metrics.evicted.Add(float64(len(msgs)))
 	return s.claim.Send(ctx, msgs)
+}
+
+// newestKey is the key of the ledger furthest on. It stays for ever, a hundred
+// bytes: should the source come back, it says which generations and offsets are
+// counted, and without it they would be counted under the same identities again.
+func (s *shard) newestKey(prefix string) (newest string) {
+	var best *counter.Ledger
+	for key, value := range s.claim.Table.Range(prefix, prefix+"\xff") {
+		e, err := counter.Decode(value)
+		if err != nil || e.Ledger == nil {
+			continue
+		}
+		if l := e.Ledger; best == nil || l.Generation > best.Generation || l.Generation == best.Generation && l.Next > best.Next {
+			best, newest = l, key
+		}
+	}
+	return newest
 }
 
 // forgetEvery is how often a shard looks for sources that are gone.

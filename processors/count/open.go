@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -97,6 +98,9 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 	if err != nil {
 		return err
 	}
+	if sources, err = s.still(c, sources); err != nil {
+		return err
+	}
 	all := make([]audit.Source, len(sources))
 	for i, x := range sources {
 		all[i] = x.Source
@@ -107,7 +111,7 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 	}
 	var unknown []audit.Source
 	for _, x := range sources {
-		if x.c == nil && len(s.table[x.Source]) == 0 {
+		if x.c == nil && !s.recovered(x.Source) {
 			unknown = append(unknown, x.Source)
 		}
 	}
@@ -122,7 +126,7 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 		}
 		if x.c == nil {
 			start, known := starts[x.Source]
-			if !known && len(s.table[x.Source]) == 0 {
+			if !known && !s.recovered(x.Source) {
 				continue
 			}
 			s.recover(x, start, e)
@@ -136,6 +140,32 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 		}
 	}
 	return nil
+}
+
+// recovered says whether the table has something of a source.
+func (s *shard) recovered(src audit.Source) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.table[src]) > 0
+}
+
+// still leaves out sources that were lost and are no longer what they were: a
+// topic made again under the same name has another id, and everything that is
+// asked for by name would be answered for that one.
+func (s *shard) still(c *cluster, sources []*source) ([]*source, error) {
+	lost := false
+	for _, x := range sources {
+		x.mu.Lock()
+		lost = lost || x.lost != nil
+		x.mu.Unlock()
+	}
+	if !lost {
+		return sources, nil
+	}
+	if err := s.p.dir.poll(c); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(sources, func(x *source) bool { return !s.p.dir.lists(x.Source) }), nil
 }
 
 // recover makes the source's counter from what the table holds.
@@ -208,10 +238,6 @@ func (x *source) afterLoss(lost error, e edges) (ready bool, err error) {
 		start, reason = e.start, audit.MissedRetention
 	case errors.As(lost, &out):
 		return true, nil // the log has it: it was the last message, read again, that was gone
-	case errors.Is(lost, logs.ErrDenied):
-		x.retry = time.Now().Add(30 * retryAfter)
-		x.cluster.health.Degraded(fmt.Sprintf("%s: %v", x.Source, lost))
-		return true, nil
 	default:
 		return true, nil
 	}

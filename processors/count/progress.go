@@ -34,9 +34,28 @@ type progressKey struct {
 type topicProgress struct {
 	sequence int64 // of the last record tried
 	acked    int64 // of the last one acknowledged, 0 if none
+	acks     []ack // those that may still be named, oldest first
 	sent     time.Time
 	said     map[int32]audit.SourceProgress
 	here     bool // found in this round
+}
+
+// An ack is when a progress record had been acknowledged.
+type ack struct {
+	sequence int64
+	at       time.Time
+}
+
+// before is the newest record that had been acknowledged at a moment, 0 if none.
+// Asking about a later moment next time, it forgets what is older.
+func (t *topicProgress) before(at time.Time) int64 {
+	for len(t.acks) > 1 && t.acks[1].at.Before(at) {
+		t.acks = t.acks[1:]
+	}
+	if len(t.acks) == 0 || !t.acks[0].at.Before(at) {
+		return 0
+	}
+	return t.acks[0].sequence
 }
 
 // counted is a source at one moment.
@@ -73,7 +92,7 @@ func (g *progress) run(ctx context.Context) {
 func (g *progress) report() int {
 	now := time.Now() // decides how often, never what
 	topics := g.p.counted()
-	asked := map[progressKey]int64{} // the newest acknowledged record when the ends were asked for
+	asked := map[progressKey]int64{} // the newest record acknowledged when partitions and ends were asked for
 	for k := range topics {
 		t := g.topics[k]
 		if t == nil {
@@ -81,7 +100,8 @@ func (g *progress) report() int {
 			g.topics[k] = t
 		}
 		t.here = true
-		asked[k] = t.acked
+		// The ends are asked for now; how many partitions there are was asked before.
+		asked[k] = t.before(g.p.dir.asked(k.cluster))
 	}
 	maps.DeleteFunc(g.topics, func(_ progressKey, t *topicProgress) bool {
 		gone := !t.here
@@ -178,8 +198,9 @@ func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.S
 	p.End = end
 	old, said := before[s.x.Partition]
 	switch {
-	case l.Next >= end:
+	case l.Next == end:
 		p.CaughtUp = audit.CaughtUpYes
+	case l.Next > end: // asked for after the ledger was read: the log is not the one that was counted
 	case !said || old.Next < l.Next:
 		p.CaughtUp = audit.CaughtUpNo
 	}
@@ -227,6 +248,7 @@ func (g *progress) send(msgs []*sarama.ProducerMessage, of []progressKey) {
 	for i, m := range msgs {
 		if t := g.topics[of[i]]; t != nil && !failed[m] {
 			t.acked = t.sequence
+			t.acks = append(t.acks, ack{t.sequence, time.Now()})
 		}
 	}
 }

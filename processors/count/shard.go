@@ -159,6 +159,10 @@ func (s *shard) drain(ctx context.Context) error {
 		if err := s.flush(ctx, 1<<30); err != nil {
 			return fmt.Errorf("%d sources not stored to the end: %w", left, err)
 		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond): // the coordinator may have to be asked again
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package count
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -84,6 +85,9 @@ func (x *source) Lost(err error) {
 	x.reading, x.paused = false, false
 	x.lost = err
 	x.retry = time.Now().Add(retryAfter)
+	if errors.Is(err, logs.ErrDenied) {
+		x.retry = time.Now().Add(30 * retryAfter) // somebody has to grant it
+	}
 	x.note(err)
 	x.mu.Unlock()
 	x.shard.reopen()

@@ -224,7 +224,8 @@ func (r *room) leave() {
 
 // permanent says that sarama will not heal the error by itself.
 func permanent(err error) bool {
-	return errors.Is(err, sarama.ErrOffsetOutOfRange) || errors.Is(err, sarama.ErrTopicAuthorizationFailed)
+	return errors.Is(err, sarama.ErrOffsetOutOfRange) || errors.Is(err, sarama.ErrTopicAuthorizationFailed) ||
+		errors.Is(err, sarama.ErrUnknownTopicOrPartition) // by name it might go on in another topic made meanwhile
 }
 
 // lost is the way in which a source ended, in this package's words.

@@ -75,7 +75,7 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 	defer wg.Wait()
 	wg.Go(func() {
 		// A goka partition that fails ends its shard, and by that the session.
-		err := h.goka.ConsumeClaim(h.s, &syntheticClaim{claim, c.out})
+		err := h.goka.ConsumeClaim(&claimSession{h.s, ctx}, &syntheticClaim{claim, c.out})
 		cancel(fmt.Errorf("goka's partition processor ended: %w", orEnded(err)))
 	})
 	err := h.p.o.Worker.Work(ctx, c)
@@ -84,8 +84,15 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 		h.p.o.Log.Log(context.Background(), slog.LevelDebug, "claim ends", "shard", c.Partition, "cause", context.Cause(ctx), "err", err)
 		return nil
 	case err != nil:
-		cancel(err)
 		h.p.fail(fmt.Errorf("shard %d: %w", c.Partition, err))
+		h.r.drained(c.Partition)
+		// To return ends the session, for all instances. What fails again at once
+		// must not keep them all rebalancing.
+		select {
+		case <-ctx.Done():
+		case <-time.After(failedPause):
+		}
+		cancel(err)
 		return err
 	}
 	// Drained. A claim that returns ends the session for all others, so wait.
@@ -93,6 +100,18 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 	<-ctx.Done()
 	return nil
 }
+
+// failedPause is how long a claim whose worker failed is held before the session ends.
+const failedPause = 5 * time.Second
+
+// claimSession is the session in the eyes of goka's loop over one claim: it ends
+// with the claim.
+type claimSession struct {
+	*session
+	ctx context.Context
+}
+
+func (s *claimSession) Context() context.Context { return s.ctx }
 
 var errEnded = errors.New("without an error")
 

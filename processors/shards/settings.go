@@ -13,8 +13,13 @@ import (
 // None of the clients may create a topic by asking for it: an audited topic that
 // its owner has just deleted would be back at once.
 
+// hungAfter is when a broker that does not answer is given up. Those who ask it
+// may be waited for at the end of a session, which others wait for.
+const hungAfter = 5 * time.Second
+
 // AskConfig is for questions: metadata, offsets, coordinators.
 func AskConfig(c *sarama.Config) *sarama.Config {
+	c.Net.DialTimeout, c.Net.ReadTimeout = hungAfter, hungAfter
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = time.Minute
 	c.Consumer.IsolationLevel = sarama.ReadCommitted // "newest offset" is the last stable one
@@ -71,6 +76,7 @@ func ProducerConfig(c *sarama.Config) *sarama.Config {
 // SourceConfig is for reading source partitions. Offset questions of partition
 // consumers share the connection of their fetches, so many must be in flight.
 func SourceConfig(c *sarama.Config) *sarama.Config {
+	c.Net.DialTimeout, c.Net.ReadTimeout = hungAfter, hungAfter
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Net.MaxOpenRequests = 100
 	c.Consumer.MaxWaitTime = 250 * time.Millisecond

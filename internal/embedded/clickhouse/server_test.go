@@ -92,6 +92,19 @@ func (j *journal) wait(t *testing.T, word string) {
 	}
 }
 
+// mustPID waits for the engine's process. The pid is 0 while there is none, and a
+// signal to 0 would go to the tests themselves and to whoever started them.
+func mustPID(t *testing.T, s *clickhouse.Server) int {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if pid := s.PID(); pid > 1 {
+			return pid
+		}
+	}
+	t.Fatal("there is no engine")
+	return 0
+}
+
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
@@ -103,13 +116,13 @@ func TestAKilledEngineComesBackWithItsData(t *testing.T) {
 	run(t, s, "CREATE DATABASE d")
 	run(t, s, "CREATE TABLE d.t (a UInt64) ENGINE = MergeTree ORDER BY a")
 	run(t, s, "INSERT INTO d.t SELECT number FROM numbers(1000)")
-	addr, pid := s.Addr(), s.PID()
+	addr, pid := s.Addr(), mustPID(t, s)
 	must(t, syscall.Kill(pid, syscall.SIGKILL))
 	j.wait(t, "down the engine ended")
 	if got := run(t, s, "SELECT count() FROM d.t"); got != "1000" {
 		t.Errorf("%s rows", got)
 	}
-	if s.Addr() != addr || s.PID() == pid {
+	if s.Addr() != addr || mustPID(t, s) == pid {
 		t.Errorf("at %s as %d, before at %s as %d", s.Addr(), s.PID(), addr, pid)
 	}
 }
@@ -117,7 +130,7 @@ func TestAKilledEngineComesBackWithItsData(t *testing.T) {
 func TestASilentEngineIsReplaced(t *testing.T) {
 	j := newJournal()
 	s := start(t, clickhouse.Options{Dir: t.TempDir(), Health: j.set, HealthEvery: 20 * time.Millisecond, HealthWithin: 2 * time.Second})
-	pid := s.PID()
+	pid := mustPID(t, s)
 	must(t, syscall.Kill(pid, syscall.SIGSTOP))
 	j.wait(t, "it did not answer, and was killed")
 	if got := run(t, s, "SELECT 1"); got != "1" {
@@ -130,11 +143,11 @@ func TestASilentEngineIsReplaced(t *testing.T) {
 
 func TestAnInterruptAtTheTerminalIsTheParentsBusiness(t *testing.T) {
 	s := start(t, clickhouse.Options{Dir: t.TempDir()})
-	pid := s.PID()
+	pid := mustPID(t, s)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		must(t, syscall.Kill(pid, sig))
 	}
-	if got := run(t, s, "SELECT 1"); got != "1" || s.PID() != pid {
+	if got := run(t, s, "SELECT 1"); got != "1" || mustPID(t, s) != pid {
 		t.Errorf("got %s from %d, before %d", got, s.PID(), pid)
 	}
 }
@@ -145,7 +158,7 @@ func TestStopEndsTheChildAndKeepsTheData(t *testing.T) {
 	run(t, s, "CREATE DATABASE d")
 	run(t, s, "CREATE TABLE d.t (a UInt64) ENGINE = MergeTree ORDER BY a")
 	run(t, s, "INSERT INTO d.t VALUES (7)")
-	pid := s.PID()
+	pid := mustPID(t, s)
 	must(t, s.Stop(t.Context()))
 	if alive(pid) {
 		t.Error("the child is still there")
