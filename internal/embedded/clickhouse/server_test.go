@@ -195,7 +195,7 @@ func TestTwoOnOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, clickhouse.Options{Dir: dir})
 	_, err := clickhouse.Start(t.Context(), clickhouse.Options{Dir: dir, Library: clickhousetest.Library(t)})
-	want := fmt.Sprintf("is in use by another process (%d)", first.PID())
+	want := fmt.Sprintf("is in use by another process (%d)", mustPID(t, first))
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
 	}
@@ -219,6 +219,9 @@ func lonelyParent() {
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
+	}
+	for s.PID() == 0 {
+		time.Sleep(time.Millisecond)
 	}
 	fmt.Println(s.PID())
 	select {}
