@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/internal/children"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 )
@@ -48,7 +49,7 @@ var victims = []string{"count-1", "count-2", "sink", "count-1", "collect", "coun
 type deployment struct {
 	r       *run
 	common  []string // arguments of all
-	running map[string]*process
+	running map[string]*children.Child
 	answers
 	producing *production
 	killed    int // counting processes
@@ -57,7 +58,7 @@ type deployment struct {
 // start runs the part that a name begins with: count-1 is `chaperone count`.
 func (d *deployment) start(name string) (err error) {
 	part, _, _ := strings.Cut(name, "-")
-	d.running[name], err = d.r.processes.start(name, append([]string{part}, d.common...)...)
+	d.running[name], err = d.r.processes.Start(name, append([]string{part}, d.common...)...)
 	return err
 }
 
@@ -89,7 +90,7 @@ func (r *run) kill(ctx context.Context) error {
 		}
 	}()
 
-	d := &deployment{r: r, running: map[string]*process{}, common: []string{
+	d := &deployment{r: r, running: map[string]*children.Child{}, common: []string{
 		"--brokers", c.Brokers()[0], "--dsn", store.DSN(), "--http", "127.0.0.1:0",
 		"--set", "windows.size=" + killWindow.String(), "--set", fmt.Sprintf("count.windows_per_segment=%d", killSegment),
 		"--set", "count.flush=" + killFlush.String(), "--set", "audit.session_timeout=6s", "--set", "topics.poll=1s", "--set", "codecs=" + rules([]topic{newTopic}),
@@ -100,7 +101,7 @@ func (r *run) kill(ctx context.Context) error {
 		}
 	}
 	d.clickhouse = "http://" + store.Addr()
-	if d.rest, err = d.running["serve"].restAt(ctx); err != nil {
+	if d.rest, err = d.running["serve"].Rest(ctx); err != nil {
 		return err
 	}
 	say("five processes run: ClickHouse %s, REST %s", d.clickhouse, d.rest)
@@ -141,7 +142,7 @@ func (r *run) kill(ctx context.Context) error {
 	if err := d.proved(ctx); err != nil {
 		return err
 	}
-	return r.processes.stop()
+	return r.processes.Stop()
 }
 
 func startStore(ctx context.Context, dir string) (*clickhouse.Server, error) {
@@ -198,7 +199,7 @@ func (d *deployment) torment(ctx context.Context) error {
 		}
 		before = counted
 		say("killing %s: %d messages are produced, %d are in ClickHouse", name, d.producing.sent.Load(), counted)
-		d.running[name].kill()
+		d.running[name].Kill()
 		if strings.HasPrefix(name, "count") {
 			d.killed++
 		}

@@ -2,7 +2,7 @@
 // and `make verify-kill` run.
 //
 // Clients that are not ours produce messages (produce.go, producer.py). The
-// chaperone binary counts them (processes.go). When production has ended the
+// chaperone binary counts them (internal/children). When production has ended the
 // log is counted again by other code (internal/produce, Recount), and every
 // count of every window of every partition is compared with what ClickHouse
 // answers to SQL, and what REST answers (compare.go). A count is of messages,
@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/internal/children"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 )
@@ -45,8 +46,8 @@ type run struct {
 	dir       string // of logs, configuration and data
 	binary    string
 	python    string
-	processes *processes // of the scenario that runs
-	checked   int        // cells, so far
+	processes *children.Group // of the scenario that runs
+	checked   int             // cells, so far
 	wrong     int
 }
 
@@ -118,7 +119,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	say("building chaperone")
-	r.binary, err = build(ctx, r.dir)
+	r.binary, err = children.Build(ctx, r.dir)
 	return err
 }
 
@@ -131,8 +132,8 @@ func (r *run) deploy(ctx context.Context, name string) (_ context.Context, dir s
 		return nil, "", nil, fmt.Errorf("make folder: %w", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	r.processes = newProcesses(r.binary, dir, cancel)
-	return ctx, dir, func() { r.processes.close(); cancel(nil) }, nil
+	r.processes = children.New(r.binary, dir, cancel)
+	return ctx, dir, func() { r.processes.Close(); cancel(nil) }, nil
 }
 
 // judge compares, prints what is wrong, and adds to the result. If the audit

@@ -68,7 +68,7 @@ func (r *run) one(ctx context.Context) error {
 	if err := r.judge(ctx, a, want); err != nil {
 		return err
 	}
-	return r.processes.stop()
+	return r.processes.Stop()
 }
 
 // two audits a regional and an aggregate cluster in one deployment. Topics have
@@ -144,35 +144,26 @@ codecs: %s
 	if err := r.judge(ctx, a, want); err != nil {
 		return err
 	}
-	return r.processes.stop()
+	return r.processes.Stop()
 }
 
-// What chaperone prints where it starts.
-var (
-	clickhouseAt = regexp.MustCompile(`embedded ClickHouse at (http://[^\s"]+)`)
-	restAt       = regexp.MustCompile(`msg=started .*\bhttp=(\S+)`)
-)
+// clickhouseAt matches what chaperone prints when it has started the engine.
+var clickhouseAt = regexp.MustCompile(`embedded ClickHouse at (http://[^\s"]+)`)
 
 // standalone starts `chaperone standalone`, with its data in a folder, on free
 // ports, and gives the addresses that it prints.
 func (r *run) standalone(ctx context.Context, dir string, args ...string) (a answers, err error) {
-	p, err := r.processes.start("standalone", append([]string{"standalone", "--http", "127.0.0.1:0",
+	p, err := r.processes.Start("standalone", append([]string{"standalone", "--http", "127.0.0.1:0",
 		"--set", "embedded.dir=" + filepath.Join(dir, "data"), "--set", "embedded.clickhouse_addr=127.0.0.1:0"}, args...)...)
 	if err != nil {
 		return a, err
 	}
-	if a.clickhouse, err = p.says(ctx, "where ClickHouse is", clickhouseAt); err != nil {
+	if a.clickhouse, err = p.Says(ctx, "where ClickHouse is", clickhouseAt); err != nil {
 		return a, err
 	}
-	if a.rest, err = p.restAt(ctx); err != nil {
+	if a.rest, err = p.Rest(ctx); err != nil {
 		return a, err
 	}
-	say("chaperone standalone runs (pid %d): ClickHouse %s, REST %s", p.cmd.Process.Pid, a.clickhouse, a.rest)
+	say("chaperone standalone runs (pid %d): ClickHouse %s, REST %s", p.PID(), a.clickhouse, a.rest)
 	return a, nil
-}
-
-// restAt is where a process answers REST.
-func (p *process) restAt(ctx context.Context) (string, error) {
-	addr, err := p.says(ctx, "where REST is", restAt)
-	return "http://" + addr, err
 }

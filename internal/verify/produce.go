@@ -131,7 +131,7 @@ func (r *run) librdkafka(ctx context.Context, o order, sent *atomic.Int64) (map[
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
 	if err == nil {
-		err = r.processes.startOther(cmd)
+		err = r.processes.StartOther(cmd)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("produce: start %s: %w", r.python, err)

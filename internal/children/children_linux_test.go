@@ -1,4 +1,4 @@
-package main
+package children
 
 import (
 	"bufio"
@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-const dieEnv = "CHAPERONE_VERIFY_TEST_PARENT"
+const dieEnv = "CHAPERONE_CHILDREN_TEST_PARENT"
 
 // TestMain is also the parent that TestChildrenDieWithTheProgram kills.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(dieEnv); dir != "" {
-		p, err := newProcesses("sleep", dir, func(error) {}).start("child", "1000")
+		p, err := New("sleep", dir, func(error) {}).Start("child", "1000")
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println(p.cmd.Process.Pid)
+		fmt.Println(p.PID())
 		select {}
 	}
 	os.Exit(m.Run())

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package children
 
 import (
 	"context"
@@ -12,21 +12,21 @@ import (
 )
 
 // shells runs sh instead of chaperone. died gives what ended by itself.
-func shells(t *testing.T) (ps *processes, died chan error) {
+func shells(t *testing.T) (ps *Group, died chan error) {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no sh")
 	}
 	died = make(chan error, 10)
-	ps = newProcesses(sh, t.TempDir(), func(err error) { died <- err })
-	t.Cleanup(ps.close)
+	ps = New(sh, t.TempDir(), func(err error) { died <- err })
+	t.Cleanup(ps.Close)
 	return ps, died
 }
 
-func mustStart(t *testing.T, ps *processes, name, script string) *process {
+func mustStart(t *testing.T, ps *Group, name, script string) *Child {
 	t.Helper()
-	p, err := ps.start(name, "-c", script)
+	p, err := ps.Start(name, "-c", script)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +46,9 @@ func TestProcessThatEndsByItselfIsReported(t *testing.T) {
 func TestProcessThatIsKilledIsNotReported(t *testing.T) {
 	ps, died := shells(t)
 	p := mustStart(t, ps, "count", "exec sleep 1000")
-	p.kill()
+	p.Kill()
 	q := mustStart(t, ps, "other", "exit 1")
-	<-q.ended
+	<-q.Ended
 	if err := <-died; !strings.HasPrefix(err.Error(), "other ") {
 		t.Errorf("got %v", err)
 	}
@@ -61,10 +61,10 @@ func TestStopWantsStatusZero(t *testing.T) {
 		"trap 'echo broken; exit 4' TERM; echo ready x; while :; do sleep 0.05; done": "exit status 4",
 	} {
 		p := mustStart(t, ps, "count", script)
-		if _, err := p.says(context.Background(), "that it is ready", ready); err != nil {
+		if _, err := p.Says(context.Background(), "that it is ready", ready); err != nil {
 			t.Fatal(err)
 		}
-		err := p.stop()
+		err := p.Stop()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "broken")) {
 			t.Errorf("%s: got %v, want %q", script, err, want)
 		}
@@ -75,23 +75,23 @@ func TestSaysReadsTheOutputOfThisRunOnly(t *testing.T) {
 	ps, _ := shells(t)
 	for _, word := range []string{"one", "two"} {
 		p := mustStart(t, ps, "count", "echo ready "+word+"; exec sleep 1000")
-		if got, err := p.says(context.Background(), "that it is ready", ready); got != word || err != nil {
+		if got, err := p.Says(context.Background(), "that it is ready", ready); got != word || err != nil {
 			t.Errorf("got %q, %v; want %s", got, err, word)
 		}
-		p.kill()
+		p.Kill()
 	}
 }
 
 func TestSaysGivesUpWithTheProcessAndWithTheContext(t *testing.T) {
 	ps, _ := shells(t)
 	p := mustStart(t, ps, "count", "echo port taken; exit 1")
-	if _, err := p.says(context.Background(), "that it is ready", ready); err == nil || !strings.Contains(err.Error(), "port taken") {
+	if _, err := p.Says(context.Background(), "that it is ready", ready); err == nil || !strings.Contains(err.Error(), "port taken") {
 		t.Errorf("got %v", err)
 	}
 	p = mustStart(t, ps, "other", "exec sleep 1000")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	if _, err := p.says(ctx, "that it is ready", ready); err == nil || !strings.Contains(err.Error(), "has not said that it is ready") {
+	if _, err := p.Says(ctx, "that it is ready", ready); err == nil || !strings.Contains(err.Error(), "has not said that it is ready") {
 		t.Errorf("got %v", err)
 	}
 }
