@@ -67,7 +67,7 @@ Audit your own Kafka:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
 	root.AddCommand(
 		newStandalone(env), newCount(env), newCollect(env), newSink(env), newServe(env),
-		newProduce(env), newTopology(env), newCheckConfig(env), newVersion(),
+		newProduce(env), newTorture(), newTopology(env), newCheckConfig(env), newVersion(),
 	)
 	return root
 }

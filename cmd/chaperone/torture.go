@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chaperone-audit/chaperone/internal/torture"
+)
+
+func newTorture() *cobra.Command {
+	var o torture.Options
+	cmd := &cobra.Command{
+		Use:   "torture",
+		Short: "Break everything around chaperone, and check every count",
+		Long: `Starts Kafka, ClickHouse and the processes of a deployment on this machine, writes
+messages that it remembers one by one, and lets go wrong what can go wrong, as a
+seed says. Then the collect table, a view, ClickHouse and REST have to say exactly
+what was written, and every record that was ever written has to be right.
+
+The last line is "checked N wrong M". The status is 0 only if M is 0, N is not, and
+every kind of fault that is possible here happened at least once. Apache Kafka takes
+Java, and is fetched once by Maven; kfake is the broker that is part of chaperone.
+--faults lists what goes wrong.`,
+		Example: `  chaperone torture
+  chaperone torture --time 10m --seed 7
+  chaperone torture --kafka kfake --seeds 100 --report docs/reliability.md
+  chaperone torture --only sigkill,sigstop`,
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Kafka, "kafka", torture.Apache, "apache or kfake")
+	f.IntVar(&o.Nodes, "nodes", 0, "brokers of the audit cluster, 1 or 3 (default 3, and 1 with kfake)")
+	f.DurationVar(&o.Time, "time", 45*time.Second, "how long faults happen, in each run")
+	f.Uint64Var(&o.Seed, "seed", 1, "of the first run; each next run has the next one")
+	f.IntVar(&o.Seeds, "seeds", 1, "how many runs")
+	f.StringSliceVar(&o.Only, "only", nil, "`faults` to inject, and no others")
+	f.StringSliceVar(&o.Not, "without", nil, "`faults` to leave out")
+	f.StringVar(&o.OldBinary, "old-binary", "", "`file` of an earlier chaperone, to take part")
+	f.StringVar(&o.SkewedBinary, "skewed-binary", "", "`file` of a chaperone whose clock CHAPERONE_TORTURE_SKEW puts off, in seconds (make torture builds it)")
+	f.StringVar(&o.Dir, "dir", "", "`folder` for logs and data (default: a temporary one)")
+	f.BoolVar(&o.Keep, "keep", false, "keep logs and data even if all is well")
+	report := f.String("report", "", "`file` whose table for this Kafka is written anew")
+	list := f.Bool("faults", false, "list the faults, and end")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *list {
+			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, f := range torture.Faults() {
+				fmt.Fprintf(t, "%s\t%s\n", f.Name, f.What)
+			}
+			return t.Flush()
+		}
+		var err error
+		if o.Binary, err = os.Executable(); err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		o.Out, o.Say = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		ctx, stop := untilSignal(cmd.Context())
+		defer stop()
+		return tortured(ctx, cmd, o, *report)
+	}
+	return cmd
+}
+
+// tortured runs, sums up, and says whether all was well.
+func tortured(ctx context.Context, cmd *cobra.Command, o torture.Options, report string) error {
+	results, err := torture.Run(ctx, o)
+	if len(results) == 0 {
+		return err
+	}
+	s := torture.Sum(results)
+	if report != "" {
+		if err := s.Write(report); err != nil {
+			return err
+		}
+	}
+	fmt.Fprint(cmd.OutOrStdout(), s)
+	fmt.Fprintf(cmd.OutOrStdout(), "checked %d wrong %d\n", s.Checked, s.Wrong)
+	switch {
+	case err != nil:
+		return err
+	case len(s.Bad) > 0:
+		return fmt.Errorf("not all was well with %s", strings.Join(s.Bad, ", "))
+	}
+	return nil
+}

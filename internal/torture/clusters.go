@@ -1,0 +1,43 @@
+package torture
+
+import (
+	"context"
+	"sync"
+
+	"github.com/chaperone-audit/chaperone/internal/kafkatest"
+)
+
+// startClusters starts both clusters. On an error those that run are given too.
+func startClusters(ctx context.Context, o *Options) (map[string]*kafkatest.Cluster, error) {
+	clusters, errs := map[string]*kafkatest.Cluster{}, map[string]error{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, name := range []string{home, away} {
+		wg.Go(func() {
+			c, err := startCluster(ctx, o, name)
+			mu.Lock()
+			defer mu.Unlock()
+			if c != nil {
+				clusters[name] = c
+			}
+			errs[name] = err
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return clusters, err
+		}
+	}
+	return clusters, nil
+}
+
+func startCluster(ctx context.Context, o *Options, name string) (*kafkatest.Cluster, error) {
+	if o.Kafka == Kfake {
+		return kafkatest.StartKfake(nil)
+	}
+	return kafkatest.Start(ctx, kafkatest.Options{Progress: o.Say})
+}
+
+// proxied are the addresses that chaperone's processes are given.
+func proxied(c *kafkatest.Cluster) []string { return c.Brokers() }

@@ -1,0 +1,104 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
+)
+
+// engine is a ClickHouse that can be away, and whose disk can be full. Safe for
+// concurrent use.
+type engine struct {
+	dir     string
+	library string
+	disk    string // where its disk is, if that is small enough to be filled; else empty
+	release func() // of the disk
+
+	mu     sync.Mutex
+	server *clickhouse.Server // nil while it is away
+	addr   string             // stays the same for life
+}
+
+// diskSize is more than the engine needs, and soon filled.
+const diskSize = 768 << 20
+
+func startEngine(ctx context.Context, dir string, progress io.Writer) (*engine, error) {
+	library, err := clickhouse.Library(ctx, clickhouse.LibraryOptions{Progress: progress})
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{dir: filepath.Join(dir, "clickhouse"), library: library, addr: "127.0.0.1:0", release: func() {}}
+	if err := os.MkdirAll(e.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("folder of ClickHouse: %w", err)
+	}
+	if release, err := smallDisk(e.dir, diskSize); err == nil {
+		e.disk, e.release = e.dir, release
+	}
+	if err := e.start(ctx); err != nil {
+		e.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engine) start(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, err := clickhouse.Start(ctx, clickhouse.Options{Dir: filepath.Join(e.dir, "data"), Library: e.library, Addr: e.addr})
+	if err != nil {
+		return err
+	}
+	e.server, e.addr = s, s.Addr()
+	return nil
+}
+
+// kill ends it at once, whatever it is writing; it does not come back by itself.
+func (e *engine) kill() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server == nil {
+		return nil
+	}
+	if pid := e.server.PID(); pid > 0 {
+		if p, err := os.FindProcess(pid); err == nil {
+			_ = p.Kill() // what is left of it ends below
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := e.server.Stop(ctx)
+	e.server = nil
+	return err
+}
+
+func (e *engine) close() error {
+	err := e.kill()
+	e.release()
+	return err
+}
+
+func (e *engine) dsn() string { return "http://default@" + e.addr }
+
+// fillDisk takes what is left of its disk until free is called.
+func (e *engine) fillDisk() (free func() error, err error) {
+	name := filepath.Join(e.disk, "ballast")
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("fill the disk: %w", err)
+	}
+	defer f.Close()
+	block := make([]byte, 1<<20)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	for n := len(block) / 2; n >= 512; n /= 2 { // and the rest of it
+		_, _ = f.Write(block[:n])
+	}
+	return func() error { return os.Remove(name) }, nil
+}

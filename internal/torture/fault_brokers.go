@@ -1,0 +1,5 @@
+package torture
+
+var brokerFaults = []*Fault{}
+
+var networkFaults = []*Fault{}

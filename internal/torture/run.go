@@ -1,0 +1,436 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chaperone-audit/chaperone/api/client"
+	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/internal/kafkatest"
+	"github.com/chaperone-audit/chaperone/processors/shards"
+	"github.com/chaperone-audit/chaperone/views"
+)
+
+// A Result is what became of a run.
+type Result struct {
+	Kafka    string
+	Seed     uint64
+	Took     time.Duration
+	Messages int
+	Faults   map[string]int    // times injected, by name
+	Left     map[string]string // why a fault that was asked for could not be
+	Checked  map[string]int    // cells or records, by who says them
+	Wrong    map[string][]string
+	Err      error // why it could not be judged
+}
+
+// Cells is how many windows of partitions were checked, by each reader.
+func (r *Result) Cells() int { return r.Checked["table"] }
+
+// Wrongs is how many things are wrong.
+func (r *Result) Wrongs() (n int) {
+	for _, list := range r.Wrong {
+		n += len(list)
+	}
+	return n
+}
+
+// OK says that everything was judged, and nothing is wrong, and that all faults
+// that could be injected were.
+func (r *Result) OK() bool { return r.Err == nil && r.Wrongs() == 0 && r.Cells() > 0 }
+
+// Run tortures chaperone once for each seed, on clusters that they share, and
+// gives what became of each. An error says that it could not begin, or go on.
+func Run(ctx context.Context, o Options) ([]*Result, error) {
+	o.Out, o.Say = quiet(o.Out), quiet(o.Say)
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "chaperone-torture-")
+	if err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	clusters, err := startClusters(ctx, &o)
+	defer func() {
+		for _, c := range clusters {
+			c.Close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	e, err := startEngine(ctx, dir, o.Say)
+	if err != nil {
+		return nil, err
+	}
+	var results []*Result
+	good := true
+	for n := range o.Seeds {
+		seed := o.Seed + uint64(n)
+		r := once(ctx, &o, seed, clusters, e, filepath.Join(dir, fmt.Sprint(seed)))
+		results = append(results, r)
+		good = good && r.OK()
+		r.show(o.Out)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := e.close(); err != nil {
+		fmt.Fprintln(o.Say, err)
+	}
+	if good && !o.Keep {
+		os.RemoveAll(dir)
+	} else {
+		fmt.Fprintf(o.Say, "logs are in %s\n", dir)
+	}
+	return results, context.Cause(ctx)
+}
+
+// settleWithin is how long everything may take to become right when all faults
+// are over; hold is how long it must stay so.
+const (
+	settleWithin = 2 * time.Minute
+	hold         = 2 * time.Second
+)
+
+// once is one run.
+func once(ctx context.Context, o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e *engine, dir string) *Result {
+	began := time.Now()
+	r := &Result{Kafka: o.Kafka, Seed: seed, Faults: map[string]int{}, Left: map[string]string{}, Checked: map[string]int{}, Wrong: map[string][]string{}}
+	w, err := newWorld(o, seed, clusters, e, dir)
+	if err != nil {
+		r.Err = err
+		return r
+	}
+	if err := w.run(ctx, r); err != nil {
+		r.Err = err
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := w.close(limit); err != nil && r.Err == nil {
+		w.say("cleaning up: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.failures) > 0 {
+		r.Wrong["processes"] = w.failures
+	}
+	maps.Copy(r.Faults, w.injected)
+	r.Messages = w.truth.messages()
+	r.Took = time.Since(began)
+	return r
+}
+
+func (w *world) run(ctx context.Context, r *Result) error {
+	w.say("seed %d on %s: deploying", w.seed, w.o.Kafka)
+	if err := w.ownTopics(ctx); err != nil {
+		return err
+	}
+	var err error
+	if w.said, err = w.listen(); err != nil {
+		return err
+	}
+	defer w.said.close()
+	view, end := w.view(ctx)
+	defer end()
+	for _, t := range w.audited() {
+		if err := w.traffic.create(ctx, t, w.seed); err != nil {
+			return err
+		}
+	}
+	if err := w.deploy(); err != nil {
+		return err
+	}
+	if err := w.counting(ctx); err != nil {
+		return err
+	}
+	if err := w.torment(ctx, r); err != nil {
+		return err
+	}
+	w.say("%d messages written; all faults are over", w.truth.messages())
+	w.traffic.end()
+	if n := w.traffic.aborted.Load(); n > 0 {
+		w.injected["aborted-transactions"] = int(n)
+	}
+	if err := w.judge(ctx, r, view); err != nil {
+		return err
+	}
+	w.stop()
+	return nil
+}
+
+// counting waits until something is counted: faults during the first seconds of a
+// deployment would only prolong them.
+func (w *world) counting(ctx context.Context) error {
+	limit, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("nothing is counted a minute after the start"))
+	defer cancel()
+	for {
+		w.said.mu.Lock()
+		n := len(w.said.statements)
+		w.said.mu.Unlock()
+		if n > 0 {
+			return nil
+		}
+		select {
+		case <-limit.Done():
+			return context.Cause(limit)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// torment carries out the plan.
+func (w *world) torment(ctx context.Context, r *Result) error {
+	var chosen []*Fault
+	for _, f := range faults {
+		if !w.o.wants(f.Name) {
+			continue
+		}
+		if why := f.needs(w); why != "" {
+			r.Left[f.Name] = why
+			continue
+		}
+		chosen = append(chosen, f)
+	}
+	plan := NewPlan(w.seed, w.o.Time, chosen)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ends := time.Now().Add(w.o.Time)
+	var wg sync.WaitGroup
+	for _, steps := range plan {
+		wg.Go(func() {
+			for _, s := range steps {
+				i := &injection{ctx: ctx, w: w, rng: rand.New(rand.NewPCG(s.Seed, 1)), hold: s.Hold}
+				w.mu.Lock()
+				again := w.injected[s.Fault.Name] > 0
+				w.mu.Unlock()
+				if again && time.Now().Add(s.After+s.Hold).After(ends) {
+					continue // each once; more only while there is time
+				}
+				i.wait(s.After)
+				if ctx.Err() != nil {
+					return
+				}
+				if err := s.Fault.inject(i); err != nil {
+					cancel(fmt.Errorf("inject %s: %w", s.Fault.Name, err))
+					return
+				}
+				w.mu.Lock()
+				w.injected[s.Fault.Name]++
+				w.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// judge compares until everything is right and stays so, or the time is over.
+func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error {
+	limit, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	found, err := w.recount(limit)
+	if err != nil {
+		return err
+	}
+	w.say("recounted; waiting until everybody agrees")
+	wrong, checked, err := w.settle(limit, found, view)
+	if err != nil {
+		return err
+	}
+	for name, list := range wrong {
+		for i := range list {
+			r.Wrong[name] = append(r.Wrong[name], list[i].String())
+		}
+	}
+	maps.Copy(r.Checked, checked)
+	// Every record that was ever said, whoever said it.
+	if err := w.said.caughtUp(ctx, string(w.topology.AuditTopic())); err != nil {
+		return err
+	}
+	w.lawful(r)
+	w.honest(r)
+	w.healthy(ctx, r)
+	return nil
+}
+
+// settle asks all readers until none is wrong and that has lasted, or until the
+// context ends. It gives the last answers.
+func (w *world) settle(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, checked map[string]int, err error) {
+	var right time.Time
+	said := time.Now()
+	for {
+		now := time.Now()
+		want := w.expect(found, w.said)
+		wrong, checked = map[string][]difference{}, map[string]int{}
+		var failed error
+		for _, reader := range w.readers(view) {
+			got, err := reader.ask(ctx)
+			if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", reader.name, err))
+				continue
+			}
+			checked[reader.name] = len(want)
+			if list := compare(reader, got, want); len(list) > 0 {
+				wrong[reader.name] = list
+			}
+		}
+		switch {
+		case failed != nil || len(wrong) > 0:
+			right = time.Time{}
+			if ctx.Err() != nil {
+				return wrong, checked, failed
+			}
+			if now.Sub(said) > 5*time.Second {
+				said = now
+				w.say("not yet: %s %v", summary(wrong), failed)
+			}
+		case right.IsZero():
+			right = now
+		case now.Sub(right) >= hold:
+			return wrong, checked, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func summary(wrong map[string][]difference) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(wrong)) {
+		parts = append(parts, fmt.Sprintf("%d windows by %s (%s)", len(wrong[name]), name, wrong[name][0].cell))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// lawful checks the content of every record.
+func (w *world) lawful(r *Result) {
+	w.said.mu.Lock()
+	defer w.said.mu.Unlock()
+	for src, statements := range w.said.statements {
+		w.mu.Lock()
+		_, cut := w.cutFrom[src.String()]
+		w.mu.Unlock()
+		if cut || w.kind(src) == compacted {
+			continue // what such a log says depends on when it is read
+		}
+		r.Checked["law"] += len(statements)
+		r.Wrong["law"] = append(r.Wrong["law"], law(src, w.truth.log(src), statements, windowsPerSegment)...)
+	}
+	r.Wrong["law"] = append(r.Wrong["law"], w.said.unread...)
+}
+
+// honest checks what was said to be missed: nothing where nothing can be, and
+// something where something was.
+func (w *world) honest(r *Result) {
+	w.said.mu.Lock()
+	defer w.said.mu.Unlock()
+	reasons := map[string]int{}
+	for src, spans := range w.said.missed {
+		for s, reason := range spans {
+			r.Checked["missed ranges"]++
+			reasons[string(reason)]++
+			k := w.kind(src)
+			if k == dropped && reason == "retention" || k == recreated && reason == "recreated" || k == unclean && reason == "truncated" {
+				continue
+			}
+			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s offsets %d to %d are said to be missed: %s; nothing happened to them", src, s.from, s.to, reason))
+		}
+	}
+	for fault, reason := range map[string]string{"retention": "retention"} {
+		if w.injected[fault] > 0 && reasons[reason] == 0 {
+			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s happened %d times, and nothing is said to be missed", fault, w.injected[fault]))
+		}
+	}
+}
+
+// healthy wants all parts of all instances to be well again.
+func (w *world) healthy(ctx context.Context, r *Result) {
+	limit, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for _, name := range standing {
+		r.Checked["health"]++
+		var last error
+		for {
+			if last = w.well(limit, name); last == nil {
+				break
+			}
+			select {
+			case <-limit.Done():
+				r.Wrong["health"] = append(r.Wrong["health"], fmt.Sprintf("%s: %v", name, last))
+			case <-time.After(500 * time.Millisecond):
+				continue
+			}
+			break
+		}
+	}
+}
+
+func (w *world) well(ctx context.Context, name string) error {
+	address, err := w.child(name).Rest(ctx)
+	if err != nil {
+		return err
+	}
+	rest, err := client.New(address, &http.Client{Timeout: 10 * time.Second})
+	if err != nil {
+		return err
+	}
+	h, err := rest.Health(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range h.Parts {
+		if p.State != string(health.OK) {
+			return fmt.Errorf("%s is %s: %s", p.Part, p.State, p.Reason)
+		}
+	}
+	return nil
+}
+
+// view runs a goka view of the collect table in this process.
+func (w *world) view(ctx context.Context) (*views.Sources, func()) {
+	v := views.New(views.Options{
+		Brokers: w.clusters[home].Brokers(), Config: w.sarama, Topology: w.topology, Log: slog.New(slog.DiscardHandler),
+		Health: &health.Registry{}, Metrics: prometheus.NewRegistry(), Detail: 47 * time.Hour, CheckEvery: time.Second,
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = v.Run(ctx) }()
+	return v, func() { cancel(); <-done }
+}
+
+func (w *world) sarama() *sarama.Config {
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0
+	return c
+}
+
+// ownTopics makes chaperone's own topics, and has the tables compacted as hard as
+// a deployment may: a recovery has to end within the lag, and so has a pause.
+func (w *world) ownTopics(ctx context.Context) error {
+	own := w.topology.Topics()
+	for i := range own {
+		if own[i].Config["cleanup.policy"] == "compact" {
+			config := maps.Clone(own[i].Config)
+			maps.Copy(config, map[string]string{"min.compaction.lag.ms": "20000", "max.compaction.lag.ms": "21000", "delete.retention.ms": "20000", "segment.ms": "2000", "min.cleanable.dirty.ratio": "0.01"})
+			own[i].Config = config
+		}
+	}
+	return shards.EnsureTopics(ctx, w.clusters[home].Brokers(), w.sarama(), -1, own)
+}

@@ -1,0 +1,206 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/internal/children"
+	"github.com/chaperone-audit/chaperone/internal/kafkatest"
+	"github.com/chaperone-audit/chaperone/processors"
+)
+
+// Names of the clusters: home is audited and holds chaperone's own topics, away
+// is audited only.
+const (
+	home = "home"
+	away = "away"
+)
+
+const (
+	windowSize        = 10 * time.Second // small, so that there are many
+	windowsPerSegment = 4                // so that segments turn all the time
+	sessionTimeout    = 6 * time.Second  // the least that brokers allow
+)
+
+// world is one run: a deployment, its traffic, and what was done to it.
+type world struct {
+	o        *Options
+	seed     uint64
+	dir      string
+	topology processors.Topology
+	clusters map[string]*kafkatest.Cluster
+	engine   *engine
+	truth    *truth
+	traffic  *traffic
+	said     *listener
+	children *children.Group
+	began    time.Time
+
+	// lane is held by whoever does something to chaperone's processes.
+	procs sync.Mutex
+
+	mu        sync.Mutex
+	instances map[string]*instance
+	injected  map[string]int
+	gone      map[string]bool      // cluster/topic/id of incarnations that were deleted
+	cutFrom   map[string]int64     // by source: where its log was cut
+	lost      map[string][]message // ... and what was cut off
+	failures  []string             // what is wrong whatever the counts say
+}
+
+// An instance is a process of chaperone under a name that outlives it.
+type instance struct {
+	name  string
+	child *children.Child
+}
+
+func (w *world) say(format string, args ...any) {
+	fmt.Fprintf(w.o.Say, "%6.1fs  %s\n", time.Since(w.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// fail notes something that must not happen.
+func (w *world) fail(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.say("WRONG: %s", text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures = append(w.failures, text)
+}
+
+// newWorld makes a deployment on clusters and an engine that outlive it. Its
+// topics, groups and database have names of their own.
+func newWorld(o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e *engine, dir string) (*world, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	w := &world{
+		o: o, seed: seed, dir: dir, clusters: clusters, engine: e, began: time.Now(),
+		topology:  processors.Topology{Prefix: fmt.Sprintf("chaperone%d", seed), Shards: 16, Partitions: 4, Retention: 24 * time.Hour},
+		truth:     newTruth(int64(windowSize / time.Second)),
+		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cutFrom: map[string]int64{}, lost: map[string][]message{},
+	}
+	w.children = children.New(o.Binary, dir, func(err error) { w.fail("%v", err) })
+	var err error
+	if w.traffic, err = newTraffic(w.truth, clusters); err != nil {
+		return nil, err
+	}
+	return w, os.WriteFile(w.configFile(), []byte(w.config()), 0o644)
+}
+
+func (w *world) configFile() string { return filepath.Join(w.dir, "chaperone.yml") }
+func (w *world) database() string   { return fmt.Sprintf("torture_%d", w.seed) }
+
+// topicName keeps the topics of runs on the same clusters apart.
+func (w *world) topicName(name string) string { return fmt.Sprintf("t%d-%s", w.seed, name) }
+
+// config is what all of its processes are given: only keys that an older
+// chaperone knows too.
+func (w *world) config() string {
+	brokers := func(name string) string { return `["` + strings.Join(proxied(w.clusters[name]), `", "`) + `"]` }
+	return fmt.Sprintf(`clusters:
+  - {name: %s, tier: regional, datacenter: west, brokers: %s}
+  - {name: %s, tier: aggregate, datacenter: east, brokers: %s}
+audit: {brokers: %s, prefix: %s, shards: %d, partitions: %d, retention: %s, session_timeout: %s}
+topics: {include: ["t%d-.*"], poll: 1s}
+codecs: [{topics: "t%d-%s", codec: json, fields: [at]}]
+windows: {size: %s}
+count: {flush: 200ms, windows_per_segment: %d, progress: 1s, display_group: %s-display}
+store: {dsn: %q, database: %s, batch_age: 300ms, timeout: 10s}
+http: {addr: "127.0.0.1:0"}
+`, home, brokers(home), away, brokers(away), brokers(home), w.topology.Prefix, w.topology.Shards, w.topology.Partitions, w.topology.Retention,
+		sessionTimeout, w.seed, w.seed, declaredTopic, windowSize, windowsPerSegment, w.topology.Prefix, w.engine.dsn(), w.database())
+}
+
+// start runs an instance; the part is what its name begins with: count-1 is
+// `chaperone count`.
+func (w *world) start(name string) error { return w.startBinary(name, w.o.Binary) }
+
+func (w *world) startBinary(name, binary string, env ...string) error {
+	part, _, _ := strings.Cut(name, "-")
+	child, err := w.children.StartBinary(name, binary, env, part, "--config", w.configFile())
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.instances[name] = &instance{name: name, child: child}
+	return nil
+}
+
+// child is the process of an instance, nil if it has none.
+func (w *world) child(name string) *children.Child {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := w.instances[name]; i != nil {
+		return i.child
+	}
+	return nil
+}
+
+// remove forgets an instance that has been ended for good.
+func (w *world) remove(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.instances, name)
+}
+
+// standing are the instances of the deployment as it should be.
+var standing = []string{"count-1", "count-2", "collect-1", "collect-2", "sink-1", "sink-2", "serve-1"}
+
+// deploy starts everything.
+func (w *world) deploy() error {
+	for _, name := range standing {
+		if err := w.start(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends all processes as an operator would; each must end with status 0.
+func (w *world) stop() {
+	var wg sync.WaitGroup
+	w.mu.Lock()
+	instances := w.instances
+	w.instances = map[string]*instance{}
+	w.mu.Unlock()
+	for _, i := range instances {
+		wg.Go(func() {
+			if err := i.child.Stop(); err != nil {
+				w.fail("%v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// close ends what is left and deletes the run's topics, so that later runs on the
+// same clusters are not slowed down by them.
+func (w *world) close(ctx context.Context) error {
+	w.traffic.end()
+	w.children.Close()
+	w.traffic.close()
+	var errs []error
+	for _, t := range w.traffic.list() {
+		errs = append(errs, w.clusters[t.cluster].DeleteTopic(ctx, t.name))
+	}
+	for _, t := range w.topology.Topics() {
+		errs = append(errs, w.clusters[home].DeleteTopic(ctx, t.Name))
+	}
+	return errors.Join(errs...)
+}
+
+// quiet discards what nobody wants to read.
+func quiet(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
