@@ -11,12 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// CreateTopic makes a topic with one replica and waits until every partition
-// has a leader. Configs may be nil.
+// CreateTopic makes a topic with as many replicas as the cluster gives by default
+// (see [Options]) and waits until every partition has a leader. Configs may be nil.
 func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int, configs map[string]string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(partitions), 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(partitions), -1
 	for k, v := range configs {
 		rc := kmsg.NewCreateTopicsRequestTopicConfig()
 		rc.Name, rc.Value = k, &v

@@ -110,6 +110,6 @@ func skipShort(tb testing.TB) {
 
 func showLog(tb testing.TB, c *Cluster, i int) {
 	if tb.Failed() {
-		tb.Logf("end of the log of broker %d at %s:\n%s", i, c.server.addr(), c.Log())
+		tb.Logf("ends of the logs of cluster %d:\n%s", i, c.Log())
 	}
 }
