@@ -36,7 +36,13 @@ func startCluster(ctx context.Context, o *Options, name string) (*kafkatest.Clus
 	if o.Kafka == Kfake {
 		return kafkatest.StartKfake(nil)
 	}
-	return kafkatest.Start(ctx, kafkatest.Options{Progress: o.Say})
+	nodes := 1
+	if name == home {
+		nodes = o.Nodes
+	}
+	return kafkatest.Start(ctx, kafkatest.Options{Nodes: nodes, Progress: o.Say, Config: map[string]string{
+		"log.cleaner.backoff.ms": "500", // so that what is compacted is soon
+	}})
 }
 
 // proxied are the addresses that chaperone's processes are given.

@@ -161,8 +161,13 @@ func (w *world) run(ctx context.Context, r *Result) error {
 	if err := w.torment(ctx, r); err != nil {
 		return err
 	}
+	limit, cancel := context.WithTimeout(ctx, settleWithin)
+	err = w.traffic.end(limit)
+	cancel()
+	if err != nil {
+		return err
+	}
 	w.say("%d messages written; all faults are over", w.truth.messages())
-	w.traffic.end()
 	if n := w.traffic.aborted.Load(); n > 0 {
 		w.injected["aborted-transactions"] = int(n)
 	}
@@ -226,6 +231,7 @@ func (w *world) torment(ctx context.Context, r *Result) error {
 					return
 				}
 				if err := s.Fault.inject(i); err != nil {
+					w.say("inject %s: %v", s.Fault.Name, err)
 					cancel(fmt.Errorf("inject %s: %w", s.Fault.Name, err))
 					return
 				}
@@ -242,13 +248,13 @@ func (w *world) torment(ctx context.Context, r *Result) error {
 // judge compares until everything is right and stays so, or the time is over.
 func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error {
 	limit, cancel := context.WithTimeout(ctx, settleWithin)
-	defer cancel()
 	found, err := w.recount(limit)
+	cancel()
 	if err != nil {
 		return err
 	}
 	w.say("recounted; waiting until everybody agrees")
-	wrong, checked, err := w.settle(limit, found, view)
+	wrong, checked, err := w.settle(ctx, found, view)
 	if err != nil {
 		return err
 	}
@@ -268,47 +274,57 @@ func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error
 	return nil
 }
 
-// settle asks all readers until none is wrong and that has lasted, or until the
-// context ends. It gives the last answers.
+// settle asks all readers until none is wrong and that has lasted, or until it
+// has taken too long. It gives the last answers.
 func (w *world) settle(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, checked map[string]int, err error) {
-	var right time.Time
-	said := time.Now()
+	began := time.Now()
+	var right time.Time // since when all are
+	said := began
 	for {
-		now := time.Now()
-		want := w.expect(found, w.said)
-		wrong, checked = map[string][]difference{}, map[string]int{}
 		var failed error
-		for _, reader := range w.readers(view) {
-			got, err := reader.ask(ctx)
-			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("%s: %w", reader.name, err))
-				continue
-			}
-			checked[reader.name] = len(want)
-			if list := compare(reader, got, want); len(list) > 0 {
-				wrong[reader.name] = list
-			}
-		}
+		wrong, checked, failed = w.ask(ctx, found, view)
+		now := time.Now()
+		bad := failed != nil || len(wrong) > 0
 		switch {
-		case failed != nil || len(wrong) > 0:
+		case bad && now.Sub(began) > settleWithin:
+			return wrong, checked, failed
+		case bad:
 			right = time.Time{}
-			if ctx.Err() != nil {
-				return wrong, checked, failed
-			}
-			if now.Sub(said) > 5*time.Second {
-				said = now
-				w.say("not yet: %s %v", summary(wrong), failed)
-			}
 		case right.IsZero():
 			right = now
 		case now.Sub(right) >= hold:
 			return wrong, checked, nil
 		}
+		if bad && now.Sub(said) > 5*time.Second {
+			said = now
+			w.say("not yet: %s %v", summary(wrong), failed)
+		}
 		select {
 		case <-ctx.Done():
+			return wrong, checked, context.Cause(ctx)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// ask asks every reader once.
+func (w *world) ask(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, checked map[string]int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	want := w.expect(found, w.said)
+	wrong, checked = map[string][]difference{}, map[string]int{}
+	for _, reader := range w.readers(view) {
+		got, failed := reader.ask(ctx)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", reader.name, failed))
+			continue
+		}
+		checked[reader.name] = len(want)
+		if list := compare(reader, got, want); len(list) > 0 {
+			wrong[reader.name] = list
+		}
+	}
+	return wrong, checked, err
 }
 
 func summary(wrong map[string][]difference) string {

@@ -142,10 +142,23 @@ func (w *traffic) resume(cluster, name string, partitions int, seed uint64) {
 	}
 }
 
-// end ends all writing.
-func (w *traffic) end() {
-	for _, t := range w.list() {
-		w.pause(t.cluster, t.name)
+// end ends all writing, and waits until what is in flight is acknowledged. If
+// that takes longer than ctx, it is given up, and may be there or not.
+func (w *traffic) end(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, t := range w.list() {
+			w.pause(t.cluster, t.name)
+		}
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		w.close() // fails what is in flight
+		<-done
+		return fmt.Errorf("wait for the last acknowledgements: %w", context.Cause(ctx))
 	}
 }
 

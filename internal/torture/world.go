@@ -184,8 +184,12 @@ func (w *world) stop() {
 // close ends what is left and deletes the run's topics, so that later runs on the
 // same clusters are not slowed down by them.
 func (w *world) close(ctx context.Context) error {
-	w.traffic.end()
 	w.children.Close()
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := w.traffic.end(short); err != nil {
+		return err // a cluster is away: nothing can be deleted
+	}
 	w.traffic.close()
 	var errs []error
 	for _, t := range w.traffic.list() {
