@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -150,7 +151,8 @@ func (c *Cluster) admin() (*kgo.Client, error) {
 		return nil, errors.New("the cluster is closed")
 	}
 	if c.client == nil {
-		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+		// Not the default of 10 s: a paused node must not hold up a command for long.
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.RequestTimeoutOverhead(3*time.Second))
 		if err != nil {
 			return nil, fmt.Errorf("client of %v: %w", c.Brokers(), err)
 		}

@@ -19,7 +19,7 @@ func within(t *testing.T) context.Context {
 
 func produce(t *testing.T, c *Cluster, topic string, values ...string) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.ProduceRequestTimeout(3*time.Second), kgo.RequestTimeoutOverhead(3*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

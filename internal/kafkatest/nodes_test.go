@@ -40,7 +40,7 @@ func TestThreeNodesAreOneCluster(t *testing.T) {
 }
 
 func TestANodeComesBackHoweverItWasTakenAway(t *testing.T) {
-	c := three(t, Options{Config: map[string]string{"broker.session.timeout.ms": "3000"}})
+	c := three(t, Options{})
 	topic := Name(t, "kept")
 	c.MustCreateTopic(t, topic, 1, nil)
 	n := c.Node(1)
