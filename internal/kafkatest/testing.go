@@ -78,6 +78,33 @@ func Shared(tb testing.TB) *Cluster {
 	return c
 }
 
+var three = sync.OnceValues(func() (*Cluster, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	return Start(ctx, Options{Nodes: 3})
+})
+
+// Three is the one Apache Kafka of three nodes that the tests of this process
+// share. A test may do to its nodes what it likes, while no other test uses it;
+// they are brought back afterwards. -short skips the test.
+func Three(tb testing.TB) *Cluster {
+	tb.Helper()
+	skipShort(tb)
+	c, err := three()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		showLog(tb, c, 0)
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if err := c.Resume(ctx); err != nil {
+			tb.Errorf("bring the nodes back: %v", err)
+		}
+	})
+	return c
+}
+
 // Both runs a test as two subtests: "kfake" on an embedded broker of its own,
 // and "apache" on the shared Apache Kafka, which -short skips.
 func Both(t *testing.T, test func(t *testing.T, c *Cluster)) {
