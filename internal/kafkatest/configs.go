@@ -11,13 +11,20 @@ import (
 // SetTopicConfig changes settings of a topic and leaves the others; an empty
 // value puts the default back. Brokers follow within moments.
 func (c *Cluster) SetTopicConfig(ctx context.Context, topic string, configs map[string]string) error {
+	if err := c.alterConfigs(ctx, kmsg.ConfigResourceTypeTopic, topic, configs); err != nil {
+		return fmt.Errorf("set configs of topic %s: %w", topic, err)
+	}
+	return nil
+}
+
+func (c *Cluster) alterConfigs(ctx context.Context, kind kmsg.ConfigResourceType, name string, configs map[string]string) error {
 	client, err := c.admin()
 	if err != nil {
-		return fmt.Errorf("set configs of topic %s: %w", topic, err)
+		return err
 	}
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	res := kmsg.NewIncrementalAlterConfigsRequestResource()
-	res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	res.ResourceType, res.ResourceName = kind, name
 	for k, v := range configs {
 		rc := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
 		rc.Name, rc.Op, rc.Value = k, kmsg.IncrementalAlterConfigOpSet, &v
@@ -28,13 +35,20 @@ func (c *Cluster) SetTopicConfig(ctx context.Context, topic string, configs map[
 	}
 	req.Resources = append(req.Resources, res)
 	resp, err := req.RequestWith(ctx, client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.Resources[0].ErrorCode)
-	}
 	if err != nil {
-		return fmt.Errorf("set configs of topic %s: %w", topic, err)
+		return err
+	}
+	if err := kerr.ErrorForCode(resp.Resources[0].ErrorCode); err != nil {
+		return fmt.Errorf("%w: %s", err, deref(resp.Resources[0].ErrorMessage))
 	}
 	return nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // topicConfig is a setting that a topic has of its own, empty if it has none.

@@ -105,6 +105,15 @@ func (e *embedded) pause() error {
 
 func (e *embedded) resume() error { return nil }
 
+// compact cleans all compacted topics once.
+func (e *embedded) compact() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.broker != nil {
+		e.broker.Compact()
+	}
+}
+
 func (e *embedded) close() {
 	e.stop()
 	os.RemoveAll(e.dir)
