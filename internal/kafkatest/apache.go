@@ -31,6 +31,8 @@ type apache struct {
 	mu         sync.Mutex // one start or stop at a time
 	port       int
 	controller int   // port
+	back       int   // second port, behind the proxy
+	front      int   // port of the proxy
 	logFrom    int64 // where the log of the present run begins
 }
 

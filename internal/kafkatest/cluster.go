@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/chaperone-audit/chaperone/internal/embedded/kafka"
 )
 
 // Version is the Apache Kafka that is run.
@@ -25,6 +21,9 @@ type Options struct {
 	// Topics, Kafka's own included, are on three of them, or on all if there are
 	// fewer, and of three replicas one may be away.
 	Nodes int
+	// Proxied puts a proxy before each node, beside the plain way to it: see
+	// [Cluster.Network].
+	Proxied bool
 	// Port of the first broker on 127.0.0.1, the others take those that follow; 0
 	// takes free ones.
 	Port int
@@ -45,6 +44,7 @@ type Options struct {
 type Cluster struct {
 	servers []server // by Kafka's ids of them, from 0
 	name    string   // "apache" or "kfake"
+	network *Network // nil if not proxied
 
 	mu     sync.Mutex
 	client *kgo.Client // for questions and commands; nil until asked for
@@ -71,22 +71,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{servers: q.servers(), name: "apache"}, nil
-}
-
-// StartKfake starts the embedded broker, with its data in a folder so that it
-// survives Stop and Restart.
-func StartKfake(log *slog.Logger) (*Cluster, error) {
-	dir, err := os.MkdirTemp("", "chaperone-kfake-")
-	if err != nil {
-		return nil, fmt.Errorf("make folder for the embedded broker: %w", err)
-	}
-	e := &embedded{opts: kafka.Options{Dir: filepath.Join(dir, "data"), Log: log}, dir: dir}
-	if err := e.start(context.Background(), 1); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	return &Cluster{servers: []server{e}, name: "kfake"}, nil
+	return &Cluster{servers: q.servers(), name: "apache", network: q.network}, nil
 }
 
 // Name is "apache" or "kfake", for what must differ between them.
@@ -140,6 +125,7 @@ func (c *Cluster) Close() {
 		c.client.Close()
 	}
 	each(c.servers, func(s server) error { s.close(); return nil })
+	c.network.close()
 }
 
 // admin is a client for questions and commands, made when first needed.
@@ -150,7 +136,8 @@ func (c *Cluster) admin() (*kgo.Client, error) {
 		return nil, errors.New("the cluster is closed")
 	}
 	if c.client == nil {
-		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+		// Not the default of 10 s: a paused node must not hold up a command for long.
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.RequestTimeoutOverhead(3*time.Second))
 		if err != nil {
 			return nil, fmt.Errorf("client of %v: %w", c.Brokers(), err)
 		}

@@ -10,15 +10,8 @@ import (
 	"testing"
 )
 
-// three starts a cluster of three nodes.
-func three(t *testing.T, o Options) *Cluster {
-	t.Helper()
-	o.Nodes = 3
-	return ApacheWith(t, 1, o)[0]
-}
-
 func TestThreeNodesAreOneCluster(t *testing.T) {
-	c := three(t, Options{})
+	c := Three(t)
 	if c.Nodes() != 3 || len(c.Brokers()) != 3 {
 		t.Fatalf("%d nodes at %v, want 3", c.Nodes(), c.Brokers())
 	}
@@ -40,7 +33,7 @@ func TestThreeNodesAreOneCluster(t *testing.T) {
 }
 
 func TestANodeComesBackHoweverItWasTakenAway(t *testing.T) {
-	c := three(t, Options{Config: map[string]string{"broker.session.timeout.ms": "3000"}})
+	c := Three(t)
 	topic := Name(t, "kept")
 	c.MustCreateTopic(t, topic, 1, nil)
 	n := c.Node(1)

@@ -37,6 +37,13 @@ func (a *apache) properties() string {
 		"group.initial.rebalance.delay.ms":                 "0",
 		"log.retention.ms":                                 "-1",
 	}
+	if a.opts.Proxied {
+		p["listeners"] += ",PROXIED://" + loopback(a.back)
+		p["advertised.listeners"] += ",PROXIED://" + loopback(a.front)
+		p["listener.security.protocol.map"] = "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"
+		p["inter.broker.listener.name"] = "PLAINTEXT"
+		p["socket.listen.backlog.size"] = "1000" // or else the proxy waits to connect to a paused node
+	}
 	maps.Copy(p, a.opts.Config)
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(p)) {

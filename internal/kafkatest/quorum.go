@@ -17,10 +17,11 @@ import (
 // A quorum is a cluster of Apache Kafka: nodes that know each other, and what
 // they have in common.
 type quorum struct {
-	java  string
-	libs  string
-	id    string // of the cluster
-	nodes []*apache
+	java    string
+	libs    string
+	id      string // of the cluster
+	nodes   []*apache
+	network *Network // nil if not proxied
 }
 
 // errPortTaken says that another process was faster.
@@ -44,7 +45,7 @@ func newQuorum(ctx context.Context, o Options) (q *quorum, err error) {
 	// Free ports are found by trying, and another process may try the same.
 	for range 10 {
 		if err = q.choosePorts(o.Port); err == nil {
-			err = startAll(ctx, q.servers())
+			err = q.start(ctx, o)
 		}
 		if !errors.Is(err, errPortTaken) || o.Port != 0 {
 			break
@@ -58,6 +59,25 @@ func newQuorum(ctx context.Context, o Options) (q *quorum, err error) {
 		return nil, fmt.Errorf("start Apache Kafka: %w", err)
 	}
 	return q, nil
+}
+
+// start starts all nodes, or leaves none running.
+func (q *quorum) start(ctx context.Context, o Options) (err error) {
+	if o.Proxied {
+		var paths []path
+		for _, a := range q.nodes {
+			paths = append(paths, path{a.front, a.back})
+		}
+		if q.network, err = newNetwork(paths); err != nil {
+			return err
+		}
+	}
+	if err := startAll(ctx, q.servers()); err != nil {
+		each(q.servers(), server.kill)
+		q.network.close()
+		return err
+	}
+	return nil
 }
 
 // add adds a node, with a folder of its own and a watchdog that removes it.
@@ -118,7 +138,7 @@ func (q *quorum) close() {
 }
 
 // choosePorts gives the brokers the ports from first on, or free ones if that
-// is 0, and the controllers free ones.
+// is 0, and free ones to what else listens.
 func (q *quorum) choosePorts(first int) error {
 	chosen := map[int]bool{}
 	free := func() (int, error) {
@@ -140,14 +160,14 @@ func (q *quorum) choosePorts(first int) error {
 		chosen[a.port] = true
 	}
 	for _, a := range q.nodes {
-		var err error
-		if first == 0 {
-			if a.port, err = free(); err != nil {
+		for _, port := range []*int{&a.port, &a.controller, &a.back, &a.front} {
+			if port == &a.port && first != 0 {
+				continue
+			}
+			var err error
+			if *port, err = free(); err != nil {
 				return err
 			}
-		}
-		if a.controller, err = free(); err != nil {
-			return err
 		}
 	}
 	return nil
