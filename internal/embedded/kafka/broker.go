@@ -41,6 +41,7 @@ type Options struct {
 type Broker struct {
 	cluster *kfake.Cluster
 	addrs   []string
+	groups  *sessions
 	lock    *os.File // held while running; nil without Dir
 	stop    sync.Once
 }
@@ -110,6 +111,11 @@ func Start(o Options) (*Broker, error) {
 	keepAutoCreated(b.cluster)
 	answerOffsetFetch(b.cluster)
 	answerCreateTopics(b.cluster, n)
+	if b.groups, err = keepSessions(b.cluster); err != nil {
+		b.cluster.Close()
+		b.unlock()
+		return nil, fmt.Errorf("embedded kafka: %w", err)
+	}
 	if o.Dir != "" {
 		b.cluster.Compact() // an hourly tick alone never comes in short runs
 	}
@@ -127,6 +133,7 @@ func (b *Broker) Compact() { b.cluster.Compact() }
 // again does nothing.
 func (b *Broker) Stop() {
 	b.stop.Do(func() {
+		b.groups.stop()
 		b.cluster.Close()
 		b.unlock()
 	})

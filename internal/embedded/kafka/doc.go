@@ -6,8 +6,10 @@
 // It differs from Apache Kafka in ways that matter to an audit. These are made
 // good here: message.timestamp.type=LogAppendTime is honoured (appendtime.go),
 // topics made by a client's first question are kept (autocreate.go),
-// kafka-topics can create topics with settings (createtopics.go), and a group
-// without offsets is no error (offsetfetch.go). These remain:
+// kafka-topics can create topics with settings (createtopics.go), a group
+// without offsets is no error (offsetfetch.go), and a member of a group that
+// dies in a rebalance is timed out, while one that waits is not (sessions.go).
+// These remain:
 //   - Compaction runs once an hour and when the broker starts with a Dir. It
 //     minds neither min.compaction.lag.ms nor segments, and it moves the start
 //     of the log to the first record that is left.
