@@ -26,7 +26,11 @@ func run(cmd *cobra.Command, s *settings, standalone bool, parts ...app.Part) er
 	a, err := app.New(ctx, app.Options{
 		Config: &c, Parts: parts, Standalone: standalone, Version: version(), Log: log, Progress: cmd.ErrOrStderr(),
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		log.Info("stopped before it had started", "waited_for", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	log.Info("started", "version", version(), "parts", parts, "http", a.Addr())

@@ -34,16 +34,13 @@ func startClusters(ctx context.Context, o *Options) (map[string]*kafkatest.Clust
 
 func startCluster(ctx context.Context, o *Options, name string) (*kafkatest.Cluster, error) {
 	if o.Kafka == Kfake {
-		return kafkatest.StartKfake(nil)
+		return kafkatest.StartKfakeWith(kafkatest.Options{Proxied: true}, nil)
 	}
 	nodes := 1
 	if name == home {
 		nodes = o.Nodes
 	}
-	return kafkatest.Start(ctx, kafkatest.Options{Nodes: nodes, Progress: o.Say, Config: map[string]string{
+	return kafkatest.Start(ctx, kafkatest.Options{Nodes: nodes, Proxied: true, Progress: o.Say, Config: map[string]string{
 		"log.cleaner.backoff.ms": "500", // so that what is compacted is soon
 	}})
 }
-
-// proxied are the addresses that chaperone's processes are given.
-func proxied(c *kafkatest.Cluster) []string { return c.Brokers() }

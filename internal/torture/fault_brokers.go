@@ -3,24 +3,24 @@ package torture
 import (
 	"context"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/audit"
 )
 
 var brokerFaults = []*Fault{
 	{Name: "broker-killed", What: "a broker of the audit cluster is killed, and comes back after a while", lane: brokers, least: 4 * time.Second, share: 0.05, needs: anywhere, inject: brokerKilled},
 	{Name: "broker-paused", What: "a broker of the audit cluster hangs, and wakes up", lane: brokers, least: 5 * time.Second, needs: needsApache, inject: brokerPaused},
+	{Name: "leaders-moved", What: "partitions of chaperone's own topics and of audited ones get another leader", lane: brokers, least: time.Second, needs: needsThree, inject: leadersMoved},
+	{Name: "unclean-election", What: "acknowledged messages are lost by an unclean election", lane: brokers, least: time.Second, needs: needsThreeAndTime, inject: uncleanElection},
 	{Name: "source-away", What: "a whole source cluster is killed, and comes back after a while", lane: brokers, least: 6 * time.Second, share: 0.15, needs: anywhere, inject: sourceAway},
 }
 
-var networkFaults = []*Fault{}
-
-// healing is how long a broker may take to be back.
-const healing = 90 * time.Second
-
-// heal undoes something, also if the run has ended meanwhile.
-func (i *injection) heal(undo func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), healing)
+// heal brings a broker back, also if the run has ended meanwhile. It is not hurried:
+// a broker that does not answer in time is killed again.
+func (i *injection) heal(start func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), 2*patience)
 	defer cancel()
-	return undo(ctx)
+	return start(ctx)
 }
 
 func brokerKilled(i *injection) error {
@@ -50,6 +50,77 @@ func brokerPaused(i *injection) error {
 	}
 	i.wait(i.hold)
 	return c.Node(node).Resume()
+}
+
+func needsThree(w *world) string {
+	if w.clusters[home].Nodes() < 3 {
+		return "it takes three brokers"
+	}
+	return ""
+}
+
+// uncleanTakes is how long an election may take, with two brokers away in turns.
+const uncleanTakes = 2 * time.Minute
+
+func needsThreeAndTime(w *world) string {
+	if why := needsThree(w); why != "" {
+		return why
+	}
+	if w.o.Time < uncleanTakes {
+		return "it takes a run of " + uncleanTakes.String() + " at least"
+	}
+	return ""
+}
+
+func leadersMoved(i *injection) error {
+	w, c := i.w, i.w.clusters[home]
+	list := []string{string(w.topology.AuditTopic()), string(w.topology.CountTable()), string(w.topology.CollectTable()), w.topicName("orders")}
+	w.say("leaders of %v move", list)
+	return i.persist(nil, func(ctx context.Context) error {
+		for _, name := range list {
+			partition := i.rng.IntN(2)
+			leader, _, err := c.Leader(ctx, name, partition)
+			if err != nil {
+				return err
+			}
+			if err := c.MoveLeader(ctx, name, partition, (leader+1)%c.Nodes()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// uncleanElection loses messages that were acknowledged and may have been counted.
+func uncleanElection(i *injection) error {
+	w, name := i.w, i.w.topicName("shaky")
+	w.say("an unclean election loses the end of %s/0", name)
+	w.traffic.pause(home, name)
+	defer w.traffic.resume(home, name, 1, i.rng.Uint64())
+	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name)}
+	cut := int64(0)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), uncleanTakes)
+	defer cancel()
+	err := w.clusters[home].ElectUnclean(ctx, name, 0, func(context.Context) error {
+		if log := w.truth.log(src); len(log) > 0 {
+			cut = log[len(log)-1].offset + 1
+		}
+		for _, t := range w.traffic.list() {
+			if t.name == name {
+				w.traffic.burst(t, 0, 50, i.rng.Uint64())
+			}
+		}
+		i.wait(i.hold) // some of them may be counted
+		return nil
+	})
+	lost := w.truth.cut(src, cut)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if first, known := w.cutFrom[src.String()]; !known || cut < first {
+		w.cutFrom[src.String()] = cut
+	}
+	w.lost[src.String()] = append(w.lost[src.String()], lost...)
+	return err
 }
 
 func sourceAway(i *injection) error {

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"syscall"
@@ -116,8 +117,11 @@ func rebalanceStorm(i *injection) error {
 	for end := time.Now().Add(i.hold); time.Now().Before(end) && i.ctx.Err() == nil; {
 		c := sarama.NewConfig()
 		c.Consumer.Group.Session.Timeout = sessionTimeout
-		g, err := sarama.NewConsumerGroup(i.w.clusters[home].Brokers(), string(i.w.topology.CountGroup()), shards.GroupConfig(c, ""))
-		if err != nil {
+		var g sarama.ConsumerGroup
+		if err := i.persist(nil, func(context.Context) (err error) {
+			g, err = sarama.NewConsumerGroup(i.w.clusters[home].Brokers(), string(i.w.topology.CountGroup()), shards.GroupConfig(c, ""))
+			return err
+		}); err != nil {
 			return fmt.Errorf("join the counting group: %w", err)
 		}
 		member := &bystander{joined: make(chan struct{})}
@@ -188,6 +192,9 @@ func (i *injection) guests(name, binary string, env ...string) error {
 		return err
 	}
 	i.wait(i.hold)
-	i.end(name)
-	return i.restart(replaced, 0)
+	// They die: an earlier version may not stop well while brokers are away.
+	w.child(name).Kill()
+	w.remove(name)
+	w.child(replaced).Kill()
+	return w.start(replaced)
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -42,7 +43,7 @@ func partitionsAdded(i *injection) error {
 	i.w.say("topic %s gets %d partitions", name, n)
 	i.w.traffic.pause(home, name)
 	defer i.w.traffic.resume(home, name, n, i.rng.Uint64())
-	return i.w.clusters[home].AddPartitions(i.ctx, name, n)
+	return i.persist(kerr.InvalidPartitions, func(ctx context.Context) error { return i.w.clusters[home].AddPartitions(ctx, name, n) })
 }
 
 // topicRecreated deletes a topic, at once or when it is counted, and makes it
@@ -61,14 +62,11 @@ func topicRecreated(i *injection) error {
 	w.mu.Lock()
 	w.gone[incarnation(audit.Source{Cluster: t.cluster, Topic: name, TopicID: w.traffic.id(t.cluster, name)})] = true
 	w.mu.Unlock()
-	// What was begun must be ended, even if the run is: the truth depends on it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), time.Minute)
-	defer cancel()
-	if err := w.clusters[t.cluster].DeleteTopic(ctx, name); err != nil {
+	if err := i.persist(kerr.UnknownTopicOrPartition, func(ctx context.Context) error { return w.clusters[t.cluster].DeleteTopic(ctx, name) }); err != nil {
 		return err
 	}
 	i.wait(time.Duration(i.rng.Float64() * float64(i.hold)))
-	return w.traffic.create(ctx, t, i.rng.Uint64())
+	return w.traffic.create(i.ctx, t, i.rng.Uint64())
 }
 
 // retention deletes messages while nobody can have counted them: all counting
@@ -106,40 +104,51 @@ func retention(i *injection) error {
 	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name), Partition: int32(partition)}
 	log := w.truth.log(src)
 	before := log[len(log)-1-i.rng.IntN(100)].offset
-	if err := w.clusters[home].DeleteRecords(i.ctx, name, partition, before); err != nil {
-		return err
-	}
-	return nil
+	return i.persist(nil, func(ctx context.Context) error { return w.clusters[home].DeleteRecords(ctx, name, partition, before) })
 }
 
 func hangingTransaction(i *injection) error {
 	w, name := i.w, i.w.topicName("transactions")
-	client, err := w.traffic.client(w.clusters[home], kgo.TransactionalID(fmt.Sprintf("hanging-%x", i.rng.Uint64())), kgo.TransactionTimeout(2*i.hold+10*time.Second))
-	if err != nil {
+	var client *kgo.Client
+	if err := i.persist(nil, func(ctx context.Context) (err error) {
+		client, err = i.hang(ctx, name)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer client.Close()
-	if err := client.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
-	}
-	for p := range int32(2) {
-		r, _, _ := shape{field: "ts", behind: time.Second}.make(i.rng, name, p, time.Now())
-		if err := client.ProduceSync(i.ctx, r).FirstErr(); err != nil {
-			return fmt.Errorf("write in a transaction: %w", err)
-		}
-	}
 	w.say("a transaction on %s hangs for %s", name, i.hold.Round(time.Millisecond))
 	i.wait(i.hold)
 	if i.rng.IntN(3) == 0 {
 		w.say("... and is left to its timeout")
 		return nil
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), time.Minute)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), patience)
 	defer cancel()
 	if err := client.EndTransaction(limit, kgo.TransactionEndTry(i.rng.IntN(2) == 0)); err != nil {
-		return fmt.Errorf("end a transaction: %w", err)
+		w.say("... and its producer cannot end it: %v", err) // then its timeout does
 	}
 	return nil
+}
+
+// hang begins a transaction and writes in it.
+func (i *injection) hang(ctx context.Context, name string) (*kgo.Client, error) {
+	client, err := i.w.traffic.client(i.w.clusters[home], kgo.TransactionalID(fmt.Sprintf("hanging-%x", i.rng.Uint64())), kgo.TransactionTimeout(2*i.hold+10*time.Second))
+	if err != nil {
+		return nil, err
+	}
+	if err := client.BeginTransaction(); err != nil {
+		client.Close()
+		return nil, fmt.Errorf("begin a transaction: %w", err)
+	}
+	for p := range int32(2) {
+		r, _, _ := shape{field: "ts", behind: time.Second}.make(i.rng, name, p, time.Now())
+		if err := client.ProduceSync(ctx, r).FirstErr(); err != nil {
+			client.Close()
+			return nil, fmt.Errorf("write in a transaction: %w", err)
+		}
+	}
+	return client, nil
 }
 
 // recordsRepeated says records again: in any order, under their key or none.
@@ -161,8 +170,10 @@ func recordsRepeated(i *injection) error {
 		}
 		again = append(again, k)
 	}
-	if err := client.ProduceSync(i.ctx, again...).FirstErr(); err != nil {
-		return fmt.Errorf("say audit records again: %w", err)
-	}
-	return nil
+	return i.persist(nil, func(ctx context.Context) error {
+		if err := client.ProduceSync(ctx, again...).FirstErr(); err != nil {
+			return fmt.Errorf("say audit records again: %w", err)
+		}
+		return nil
+	})
 }

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -20,6 +21,35 @@ func (i *injection) wait(d time.Duration) {
 	select {
 	case <-i.ctx.Done():
 	case <-time.After(d):
+	}
+}
+
+// patience is how long a cluster may be away, by other faults, before what was to
+// be done to it is given up.
+const patience = 90 * time.Second
+
+// persist does something that must be done, also if the run has ended meanwhile,
+// and again while it fails: brokers may be away. What has been done already, says
+// done of an error.
+func (i *injection) persist(done error, do func(context.Context) error) error {
+	return persist(i.ctx, done, do)
+}
+
+func persist(ctx context.Context, done error, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for {
+		once, end := context.WithTimeout(ctx, patience/3)
+		err := do(once)
+		end()
+		if err == nil || done != nil && errors.Is(err, done) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(500 * time.Millisecond):
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +74,19 @@ func (o *Options) fill() error {
 		if !slices.ContainsFunc(faults, func(f *Fault) bool { return f.Name == name }) {
 			errs = append(errs, fmt.Errorf("%q is no fault; there are: %s", name, strings.Join(Names(), ", ")))
 		}
+	}
+	for _, file := range []*string{&o.Binary, &o.OldBinary, &o.SkewedBinary} {
+		if *file == "" {
+			continue
+		}
+		path, err := filepath.Abs(*file) // processes run in folders of their own
+		if err == nil {
+			_, err = os.Stat(path)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("binary: %w", err))
+		}
+		*file = path
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,9 @@ func (w *world) audited() []topic {
 		{name: "dropped", cluster: home, partitions: 2, rate: 40, shape: usual, kind: dropped},
 		{name: "recreated", cluster: away, partitions: 2, rate: 40, shape: usual, kind: recreated},
 	}
+	if w.clusters[home].Nodes() > 1 {
+		list = append(list, topic{name: "shaky", cluster: home, partitions: 1, rate: 40, shape: usual, kind: unclean})
+	}
 	for i := range list {
 		list[i].name = w.topicName(list[i].name)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -87,11 +88,11 @@ func key(cluster, topic string) string { return cluster + "/" + topic }
 // create makes a topic, and begins to write to it.
 func (w *traffic) create(ctx context.Context, t topic, seed uint64) error {
 	c := w.clusters[t.cluster]
-	if err := c.CreateTopic(ctx, t.name, t.partitions, t.config); err != nil {
+	if err := persist(ctx, kerr.TopicAlreadyExists, func(ctx context.Context) error { return c.CreateTopic(ctx, t.name, t.partitions, t.config) }); err != nil {
 		return err
 	}
-	id, err := c.TopicID(ctx, t.name)
-	if err != nil {
+	var id audit.TopicID
+	if err := persist(ctx, nil, func(ctx context.Context) (err error) { id, err = c.TopicID(ctx, t.name); return err }); err != nil {
 		return err
 	}
 	w.mu.Lock()

@@ -47,15 +47,18 @@ func (t *truth) add(src audit.Source, m message) {
 	log[m.offset] = m
 }
 
-// cut forgets what is remembered of a source from an offset on: the log was cut there.
-func (t *truth) cut(src audit.Source, from int64) {
+// cut forgets what is remembered of a source from an offset on, for its log was
+// cut there, and gives what was lost.
+func (t *truth) cut(src audit.Source, from int64) (lost []message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for o := range t.sources[src] {
+	for o, m := range t.sources[src] {
 		if o >= from {
+			lost = append(lost, m)
 			delete(t.sources[src], o)
 		}
 	}
+	return lost
 }
 
 // log is a copy of what is remembered of a source, in order.

@@ -103,7 +103,7 @@ func (w *world) topicName(name string) string { return fmt.Sprintf("t%d-%s", w.s
 // config is what all of its processes are given: only keys that an older
 // chaperone knows too.
 func (w *world) config() string {
-	brokers := func(name string) string { return `["` + strings.Join(proxied(w.clusters[name]), `", "`) + `"]` }
+	brokers := func(name string) string { return `["` + strings.Join(w.clusters[name].ProxiedBrokers(), `", "`) + `"]` }
 	return fmt.Sprintf(`clusters:
   - {name: %s, tier: regional, datacenter: west, brokers: %s}
   - {name: %s, tier: aggregate, datacenter: east, brokers: %s}
