@@ -43,7 +43,7 @@ var may = []struct {
 }
 
 // anything may be imported by those who put things together, or look from outside.
-var anything = []string{"app", "cmd", "internal/demo", "internal/verify", "internal/bench"}
+var anything = []string{"app", "cmd", "internal/demo", "internal/scenario", "internal/verify", "internal/bench"}
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	checked := 0

@@ -1,0 +1,374 @@
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/query"
+)
+
+// show prints what a user would see.
+func (w *world) show(a *args) error {
+	w.shown = true
+	held, err := w.answers()
+	switch what := a.word(0); {
+	case err != nil:
+	case what == "history":
+		if held, err = w.history(); err == nil {
+			w.showTable(held, false)
+		}
+	case what == "datacenters":
+		w.showTable(held, true)
+	case what == "detail":
+		w.showDetail(held)
+	case what == "partitions":
+		w.showPartitions(held)
+	case what == "sources":
+		w.showSources(held)
+	case what == "stored":
+		err = w.showStored()
+	default:
+		w.showTable(held, false)
+	}
+	return err
+}
+
+// showTable has a line for each window, and a column for each tier. Between two
+// tiers stands how many messages the second one has more or less than the first.
+func (w *world) showTable(held []answer, datacenters bool) {
+	for _, topic := range w.topics {
+		var by []query.Dimension
+		columns := w.tiers
+		if datacenters {
+			by, columns = []query.Dimension{query.ByDatacenter}, w.placeNames(held)
+		}
+		rows := map[string]map[audit.Window]*query.Row{}
+		seen := map[audit.Window]bool{}
+		for _, r := range windows(topic, held, by...) {
+			column := placeName(r.Tier, r.Datacenter)
+			if rows[column] == nil {
+				rows[column] = map[audit.Window]*query.Row{}
+			}
+			rows[column][r.Window] = &r
+			seen[r.Window] = true
+		}
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return rows[c] == nil && !w.has(c, topic) })
+		t := grid{{topic}}
+		t[0] = append(t[0], columns...)
+		for i := 1; i < len(columns) && !datacenters; i++ {
+			t[0] = append(t[0], columns[i]+"-"+columns[i-1])
+		}
+		for _, window := range sortedWindows(seen) {
+			line := []string{label(window)}
+			for _, c := range columns {
+				line = append(line, countOf(rows[c][window]))
+			}
+			for i := 1; i < len(columns) && !datacenters; i++ {
+				line = append(line, difference(rows[columns[i-1]][window], rows[columns[i]][window]))
+			}
+			var notes []string
+			for _, c := range columns {
+				if n := notesOf(rows[c][window]); n != "" {
+					notes = append(notes, c+": "+n)
+				}
+			}
+			t = append(t, append(line, strings.Join(notes, "; ")))
+		}
+		if len(t) == 1 {
+			t = grid{{topic, "nothing is known"}}
+		}
+		w.print(t)
+		w.showMissed(topic, held)
+	}
+}
+
+// has says whether a topic is at a tier, or at a tier and datacenter.
+func (w *world) has(column, topic string) bool {
+	return slices.ContainsFunc(w.places, func(p *place) bool { return (p.tier == column || p.String() == column) && p.topics[topic] != nil })
+}
+
+// placeNames are the places, by tier and in order of declaration, and what else
+// records speak of.
+func (w *world) placeNames(held []answer) (names []string) {
+	for _, tier := range w.tiers {
+		for _, p := range w.places {
+			if p.tier == tier {
+				names = append(names, p.String())
+			}
+		}
+		for _, a := range held {
+			if name := placeName(a.Tier, a.Datacenter); a.Tier == tier && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func sortedWindows(seen map[audit.Window]bool) []audit.Window {
+	return slices.SortedFunc(maps.Keys(seen), func(a, b audit.Window) int { return int(min(1, max(-1, a.Start-b.Start))) })
+}
+
+func countOf(r *query.Row) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprint(r.Count)
+}
+
+// difference says how the second of two tiers differs. Where the counts are the
+// same the fingerprints tell whether the messages are.
+func difference(a, b *query.Row) string {
+	var none query.Row
+	if a == nil {
+		a = &none
+	}
+	if b == nil {
+		b = &none
+	}
+	switch n := int64(b.Count) - int64(a.Count); {
+	case n != 0:
+		return fmt.Sprintf("%+d", n)
+	case a.Originals+b.Originals > 0:
+		return "0" // they bring no fingerprint
+	case a.Fingerprint != b.Fingerprint || a.PowerSums != b.PowerSums:
+		return "0, others"
+	}
+	return "same"
+}
+
+func notesOf(r *query.Row) string {
+	if r == nil {
+		return ""
+	}
+	var notes []string
+	if r.Partial {
+		notes = append(notes, "partial")
+	}
+	for _, n := range []struct {
+		n    uint64
+		what string
+	}{
+		{r.NoTime, "without time"}, {r.Malformed, "malformed"}, {r.OutOfBounds, "out of bounds"}, {r.Latency.Negative, "from the future"},
+	} {
+		if n.n > 0 {
+			notes = append(notes, fmt.Sprint(n.n, " ", n.what))
+		}
+	}
+	return strings.Join(notes, ", ")
+}
+
+func (w *world) showMissed(topic string, held []answer) {
+	for _, m := range missed(topic, held) {
+		what := fmt.Sprintf("offsets %d to %d, at most %d messages", m.Missed.From, m.Missed.To-1, m.Missed.To-m.Missed.From)
+		if m.Missed.To == m.Missed.From {
+			what = fmt.Sprintf("what was after offset %d", m.Missed.From-1)
+		}
+		w.out += fmt.Sprintf("missed: %s %s partition %d, %s (%s)\n", topic, placeName(m.Tier, m.Datacenter), m.Partition, what, m.Missed.Reason)
+	}
+}
+
+// showDetail has a line for each window, tier and datacenter.
+func (w *world) showDetail(held []answer) {
+	for _, topic := range w.topics {
+		t := grid{{topic, "tier", "count", "bytes", "p50", "p95", "max", "sources", "originals"}}
+		for _, r := range w.inOrder(windows(topic, held, query.ByDatacenter)) {
+			l := &r.Latency
+			p50, p95, most := "-", "-", "-"
+			if l.Count() > 0 {
+				p50, p95, most = milliseconds(l.Quantile(0.5)), milliseconds(l.Quantile(0.95)), milliseconds(float64(l.Max))
+			}
+			t = append(t, []string{label(r.Window), placeName(r.Tier, r.Datacenter), countOf(&r), fmt.Sprint(r.Bytes), p50, p95, most,
+				fmt.Sprint(r.Sources), fmt.Sprint(r.Originals), notesOf(&r)})
+		}
+		w.print(t, 1)
+		w.showMissed(topic, held)
+	}
+}
+
+// inOrder sorts rows by window, and tiers as they were declared.
+func (w *world) inOrder(rows []query.Row) []query.Row {
+	slices.SortStableFunc(rows, func(a, b query.Row) int {
+		if a.Start != b.Start {
+			return int(min(1, max(-1, a.Start-b.Start)))
+		}
+		return slices.Index(w.tiers, a.Tier) - slices.Index(w.tiers, b.Tier)
+	})
+	return rows
+}
+
+// milliseconds prints a latency, three digits of it: percentiles are no more
+// exact.
+func milliseconds(ms float64) string {
+	d := time.Duration(ms) * time.Millisecond
+	for unit := time.Duration(1); unit <= d; unit *= 10 {
+		if d/unit < 1000 {
+			return d.Round(unit).String()
+		}
+	}
+	return d.String()
+}
+
+// showPartitions has a line for each window and partition.
+func (w *world) showPartitions(held []answer) {
+	for _, topic := range w.topics {
+		t := grid{{topic, "tier", "partition", "count", "first", "last"}}
+		for _, r := range w.inOrder(windows(topic, held, query.ByDatacenter, query.ByPartition)) {
+			if r.Partition == nil {
+				continue
+			}
+			t = append(t, []string{label(r.Window), placeName(r.Tier, r.Datacenter), fmt.Sprint(*r.Partition), countOf(&r), fmt.Sprint(r.First), fmt.Sprint(r.Last), notesOf(&r)})
+		}
+		w.print(t, 1)
+		w.showMissed(topic, held)
+	}
+}
+
+// showSources says how far each source is counted.
+func (w *world) showSources(held []answer) {
+	for _, topic := range w.topics {
+		t := grid{{topic, "partition", "generation", "start", "next", "end", "messages", "caught up"}}
+		for _, p := range progressOf(topic, held) {
+			s := p.SourceProgress
+			t = append(t, []string{placeName(p.Tier, p.Datacenter), fmt.Sprint(s.Partition), fmt.Sprint(s.Generation), fmt.Sprint(s.Start),
+				fmt.Sprint(s.Next), fmt.Sprint(s.End), fmt.Sprint(s.Total), string(s.CaughtUp)})
+		}
+		w.print(t)
+	}
+}
+
+// showStored says what the counting processor keeps in its table.
+func (w *world) showStored() error {
+	held := map[string]map[string][2]int{}
+	for key := range w.table {
+		src, rest, err := counter.ParseSource(key)
+		if err != nil {
+			return err
+		}
+		k, err := counter.ParseKey(rest)
+		if err != nil {
+			return err
+		}
+		if held[src.Topic] == nil {
+			held[src.Topic] = map[string][2]int{}
+		}
+		n := held[src.Topic][src.Cluster]
+		if k.Ledger {
+			n[1]++
+		} else {
+			n[0]++
+		}
+		held[src.Topic][src.Cluster] = n
+	}
+	for _, topic := range w.topics {
+		t := grid{{topic, "rows", "ledgers"}}
+		for _, p := range w.places {
+			if n, ok := held[topic][p.cluster()]; ok {
+				t = append(t, []string{p.String(), fmt.Sprint(n[0]), fmt.Sprint(n[1])})
+			}
+		}
+		w.print(t)
+	}
+	return nil
+}
+
+// label is a window's start; with its day, unless that is the first one.
+func label(win audit.Window) string {
+	layout := "15:04"
+	if win.Size%60 != 0 {
+		layout = "15:04:05"
+	}
+	if day := midnight / 1000; win.Start < day || win.Start >= day+24*60*60 {
+		layout = "2006-01-02 " + layout
+	}
+	return win.From().Format(layout)
+}
+
+// A grid is printed in columns: the first and the last to the left where it
+// holds notes, numbers to the right.
+type grid [][]string
+
+// print appends the grid to the output; the columns named are to the left too.
+func (w *world) print(t grid, left ...int) {
+	var widths []int
+	for _, line := range t {
+		for i, cell := range line {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	notes := len(t[0]) // what has no heading
+	for _, line := range t {
+		var text strings.Builder
+		for i, cell := range line {
+			if i > 0 {
+				text.WriteString("  ")
+			}
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 || i >= notes || slices.Contains(left, i) {
+				text.WriteString(cell + pad)
+			} else {
+				text.WriteString(pad + cell)
+			}
+		}
+		w.out += strings.TrimRight(text.String(), " ") + "\n"
+	}
+}
+
+// A rest is what is known when nothing is under way: every tally in full, and
+// how much was missed. It is what a property compares.
+type rest struct {
+	known   string
+	history string // the same out of all records; empty where some came too late to be kept
+}
+
+func (w *world) rest() (*rest, error) {
+	if !w.settled {
+		return nil, nil
+	}
+	held, err := w.answers()
+	if err != nil {
+		return nil, err
+	}
+	all, err := w.history()
+	if err != nil {
+		return nil, err
+	}
+	r := &rest{known: w.known(held)}
+	if !w.beyond {
+		r.history = w.known(all)
+	}
+	return r, nil
+}
+
+func (w *world) known(held []answer) string {
+	var text strings.Builder
+	for _, topic := range w.topics {
+		for _, r := range w.inOrder(windows(topic, held, query.ByDatacenter)) {
+			fmt.Fprintf(&text, "%s %s %s: count %d, bytes %d, without time %d, malformed %d, out of bounds %d, partial %t, originals %d, fingerprint %x, power sums %x\n",
+				topic, label(r.Window), placeName(r.Tier, r.Datacenter), r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds, r.Partial, r.Originals,
+				r.Fingerprint, r.PowerSums)
+			fmt.Fprintf(&text, "\tlatency: sum %d, max %d, negative %d to %d, bins", r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
+			for bin, n := range r.Latency.Bins.All() {
+				fmt.Fprintf(&text, " %d:%d", bin, n)
+			}
+			text.WriteString("\n")
+		}
+		sums := map[string]int64{}
+		for _, m := range missed(topic, held) {
+			sums[fmt.Sprintf("%s %s: missed (%s)", topic, placeName(m.Tier, m.Datacenter), m.Missed.Reason)] += m.Missed.To - m.Missed.From
+		}
+		for _, what := range slices.Sorted(maps.Keys(sums)) {
+			fmt.Fprintf(&text, "%s at most %d\n", what, sums[what])
+		}
+	}
+	return text.String()
+}
