@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/collect"
@@ -207,9 +208,10 @@ func (w *world) original(a *args) error {
 		uuid = fmt.Sprintf("00000000-0000-4000-8000-%012d", w.made)
 	}
 	window := audit.WindowAt(at, int64(w.size.Seconds()))
-	record := fmt.Appendf(nil, `{"count":%d,"datacenter":"%s","hostname":"web-1","latency95":2.4768267E1,"latency99":null,"maxLatency":25.5,"meanLatency":20,`+
-		`"tier":"%s","timeBeginInSec":%E,"timeEndInSec":%E,"topicName":"%s","uuid":"%s"}`,
-		n, a.options["dc"], a.options["tier"], float64(window.Start), float64(window.End()), a.word(0), uuid)
+	seconds := func(s int64) string { return strconv.FormatFloat(float64(s), 'E', -1, 64) } // as Java writes a double
+	record := fmt.Appendf(nil, `{"count":%d,"datacenter":%q,"hostname":"web-1","latency95":2.4768267E1,"latency99":null,"maxLatency":25.5,"meanLatency":20,`+
+		`"tier":%q,"timeBeginInSec":%s,"timeEndInSec":%s,"topicName":%q,"uuid":%q}`,
+		n, a.options["dc"], a.options["tier"], seconds(window.Start), seconds(window.End()), a.word(0), uuid)
 	for range times {
 		w.send("", record)
 	}

@@ -32,30 +32,30 @@ func (w *world) begin(a *args) error {
 }
 
 // startOf is where counting of a source begins that nobody has counted.
-func (w *world) startOf(x *source) (int64, error) {
+func (w *world) startOf(src audit.Source, p *place, l *log) int64 {
 	from := w.start.at
 	if w.start.latest {
-		d := w.decided[x.at]
+		d := w.decided[p]
 		if d == nil { // what is listed when it is first asked for existed
 			d = &settings.Start{Time: time.UnixMilli(w.clock), Topics: map[string]int32{}}
-			for _, t := range x.at.topics {
+			for _, t := range p.topics {
 				d.Topics[t.id.String()] = int32(len(t.partitions))
 			}
-			w.decided[x.at] = d
+			w.decided[p] = d
 		}
-		if !d.Existed(x.Source) {
-			return x.log.start, nil
+		if !d.Existed(src) {
+			return l.start
 		}
 		from = d.Time.UnixMilli()
 	} else if from == 0 {
-		return x.log.start, nil
+		return l.start
 	}
-	for _, e := range x.log.entries {
+	for _, e := range l.entries {
 		if e.Time >= from {
-			return e.offset, nil
+			return e.offset
 		}
 	}
-	return x.log.end, nil
+	return l.end
 }
 
 // running gives the session that owns the sources.
@@ -97,29 +97,43 @@ func (w *world) rebalance(a *args) error {
 	return w.startCounting()
 }
 
-// stages are the words after which an instance can be struck.
-var stages = map[string]stage{"rows": rows, "ledger": ledgers}
-
 // strike lets the instance begin a flush and stop in the middle of it.
 func (w *world) strike(a *args) (*session, error) {
 	s, err := w.running(a)
 	if err != nil {
 		return nil, err
 	}
-	switch after := a.options["after"]; after {
-	case "":
-	case "table":
-		if err := s.begin(); err != nil {
+	if a.has("after") {
+		if err := s.beginRows(); err != nil {
 			return nil, err
 		}
-		s.land(len(s.out), toTable)
-	default:
-		if err := s.until(stages[after]); err != nil {
-			return nil, err
+		switch a.options["after"] {
+		case "table":
+			s.land(len(s.out), toTable)
+		case "rows":
+			s.land(len(s.out), anywhere)
+		case "ledger":
+			if err := s.until(ledgers); err != nil {
+				return nil, err
+			}
 		}
 	}
 	w.current = nil
 	return s, nil
+}
+
+// beginRows begins a round that has rows, if there are any to be written: the
+// first round of a generation has none.
+func (s *session) beginRows() error {
+	for range 2 {
+		if err := s.begin(); err != nil || len(s.out) > 0 {
+			return err
+		}
+		if err := s.until(idle); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *world) pause(a *args) error {
@@ -170,7 +184,8 @@ func (s *session) progress() error {
 	for _, t := range order {
 		sources := map[int32]audit.SourceProgress{}
 		for _, x := range byTopic[t] {
-			sources[x.Partition] = x.progress()
+			_, gone := s.gone[x.Source]
+			sources[x.Partition] = x.progress(gone)
 		}
 		before := s.said[t]
 		if maps.Equal(before.sources, sources) {
@@ -194,12 +209,16 @@ func (s *session) progress() error {
 	return nil
 }
 
-func (x *source) progress() audit.SourceProgress {
+func (x *source) progress(gone bool) audit.SourceProgress {
 	l := x.c.Durable()
 	p := audit.SourceProgress{
 		Partition: x.Partition, Generation: l.Generation, Base: l.Base, Segment: l.Segment, Start: l.Start, Next: l.Next, Total: l.Total,
-		Time: l.LastTime, LogStart: x.log.start, End: x.topic.stable(x.log), CaughtUp: audit.CaughtUpNo,
+		Time: l.LastTime, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpUnknown,
 	}
+	if gone {
+		return p
+	}
+	p.LogStart, p.End, p.CaughtUp = x.log.start, x.topic.stable(x.log), audit.CaughtUpNo
 	if p.Next == p.End {
 		p.CaughtUp = audit.CaughtUpYes
 	}

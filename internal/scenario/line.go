@@ -249,7 +249,7 @@ func parseTime(text string, clock int64) (int64, error) {
 	return 0, fmt.Errorf("%q is no time", text)
 }
 
-var days = regexp.MustCompile(`^([+-]?)(\d{1,4})d`)
+var days = regexp.MustCompile(`^([+-]?)(\d{1,5})d`)
 
 // parseDuration reads what time.ParseDuration reads, and days before it. Longer
 // than a century is none.
@@ -257,9 +257,9 @@ func parseDuration(text string) (time.Duration, error) {
 	const century = 100 * 365 * 24 * time.Hour
 	var d time.Duration
 	if m := days.FindStringSubmatch(text); m != nil {
-		n, _ := strconv.Atoi(m[2]) // four digits fit
+		n, _ := strconv.Atoi(m[2]) // five digits fit
 		d = time.Duration(n) * 24 * time.Hour
-		if text = text[len(m[0]):]; text != "" {
+		if text = text[len(m[0]):]; text != "" && d <= century {
 			rest, err := time.ParseDuration(text)
 			if err != nil || rest < 0 || rest > century {
 				return 0, fmt.Errorf("%q is no duration", text)

@@ -3,7 +3,6 @@ package scenario
 import (
 	"bytes"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -211,9 +210,7 @@ func value(size, id int, ts string) []byte {
 }
 
 func (t *topic) partitionOf(key []byte) int {
-	h := fnv.New32a()
-	_, _ = h.Write(key)
-	return int(h.Sum32() % uint32(len(t.partitions)))
+	return int(audit.Hash(key, nil) % uint64(len(t.partitions)))
 }
 
 // end ends the open transactions of a topic.

@@ -13,8 +13,7 @@ var (
 
 // TestProperties plays each scenario many times while things happen differently
 // that must not matter, one by one and all together. Wherever the scenario comes
-// to rest, and at its end, the same is known. What a scenario excepts has to
-// matter: else the exception is wrong.
+// to rest, and at its end, the same is known.
 func TestProperties(t *testing.T) {
 	each(t, func(t *testing.T, _ string, s *Script) {
 		plain, err := s.play(nil, mistake{})
@@ -26,27 +25,29 @@ func TestProperties(t *testing.T) {
 		}
 		var together []Property
 		for _, p := range Properties {
-			reason, excepted := s.Excepted(p)
-			if !excepted {
-				together = append(together, p)
-				if err := s.holds(plain, mistake{}, p); err != nil {
-					t.Error(err)
-				}
+			if _, excepted := s.Excepted(p); excepted {
 				continue
 			}
-			if s.holds(plain, mistake{}, p) == nil {
-				t.Errorf("%s makes no difference, and the scenario excepts it: %q", p, reason)
+			together = append(together, p)
+			if err := s.holds(plain, mistake{}, *seeds, p); err != nil {
+				t.Error(err)
 			}
 		}
-		if err := s.holds(plain, mistake{}, together...); err != nil {
+		if err := s.holds(plain, mistake{}, *seeds, together...); err != nil {
 			t.Error(err)
+		}
+		for _, p := range Properties { // an exception that is not needed hides something
+			reason, excepted := s.Excepted(p)
+			if excepted && s.holds(plain, mistake{}, max(*seeds, 300), append([]Property{p}, together...)...) == nil {
+				t.Errorf("%s makes no difference, and the scenario excepts it: %q", p, reason)
+			}
 		}
 	})
 }
 
 // holds plays variations, and compares what is known with what was known before.
-func (s *Script) holds(plain *outcome, m mistake, properties ...Property) error {
-	for seed := *first; seed < *first+*seeds; seed++ {
+func (s *Script) holds(plain *outcome, m mistake, seeds uint64, properties ...Property) error {
+	for seed := *first; seed < *first+seeds; seed++ {
 		o, err := s.play(vary(seed, properties...), m)
 		if err == nil {
 			err = o.agree(plain)
@@ -122,5 +123,5 @@ func (s *Script) sound(m mistake, p Property) error {
 	if err != nil {
 		return err
 	}
-	return s.holds(plain, m, p)
+	return s.holds(plain, m, 100, p)
 }

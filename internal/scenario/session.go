@@ -19,18 +19,18 @@ import (
 // them, until it dies. It does what processors/count does: it reads, and it
 // flushes in rounds. What it has sent arrives write by write.
 type session struct {
-	w        *world
-	owner    string
-	found    map[audit.Source]map[counter.Key]counter.Entry // in the table when it began
-	sources  map[audit.Source]*source
-	list     []*source // in order
-	rules    map[string]codecs.Rule // of topics that were there when it began
+	w       *world
+	owner   string
+	found   map[audit.Source]map[counter.Key]counter.Entry // in the table when it began
+	sources map[audit.Source]*source
+	list    []*source              // in order
+	rules   map[string]codecs.Rule // of topics that were there when it began
 
-	stage  stage
-	out    []write   // sent and not yet arrived
-	taken  []flushed // of the round
-	rounds int
-	said   map[*topic]said
+	stage stage
+	out   []write   // sent and not yet arrived
+	taken []flushed // of the round
+	said  map[*topic]said
+	gone  map[audit.Source]bool // no longer listed; true while nothing has been said about it
 }
 
 // A stage of a round: what has been sent.
@@ -58,7 +58,6 @@ type write struct {
 // A source is a partition that the session counts.
 type source struct {
 	audit.Source
-	at       *place
 	topic    *topic
 	log      *log
 	prefix   string
@@ -76,7 +75,7 @@ func (w *world) startCounting() error {
 	w.owners++
 	s := &session{
 		w: w, owner: fmt.Sprint("count-", w.owners), found: map[audit.Source]map[counter.Key]counter.Entry{},
-		sources: map[audit.Source]*source{}, rules: map[string]codecs.Rule{}, said: map[*topic]said{},
+		sources: map[audit.Source]*source{}, rules: map[string]codecs.Rule{}, said: map[*topic]said{}, gone: map[audit.Source]bool{},
 	}
 	w.current = s
 	for name, d := range w.declared {
@@ -105,8 +104,8 @@ func (w *world) startCounting() error {
 	return s.open()
 }
 
-// open begins to read what the clusters list and is not yet read, and ends the
-// reading of what they no longer do.
+// open begins to read what the clusters list and is not yet read, and notes what
+// they no longer list.
 func (s *session) open() error {
 	listed := map[audit.Source]bool{}
 	for _, p := range s.w.places {
@@ -123,14 +122,18 @@ func (s *session) open() error {
 			}
 		}
 	}
-	for _, x := range slices.Clone(s.list) {
-		if !listed[x.Source] {
-			if err := s.close(x); err != nil {
-				return err
-			}
+	note := func(src audit.Source) {
+		if _, noted := s.gone[src]; !noted && !listed[src] {
+			s.gone[src] = true
 		}
 	}
-	return s.closeFound(listed)
+	for src := range s.found {
+		note(src)
+	}
+	for src := range s.sources {
+		note(src)
+	}
+	return nil
 }
 
 func (s *session) recover(src audit.Source, p *place, t *topic, l *log) error {
@@ -138,19 +141,14 @@ func (s *session) recover(src audit.Source, p *place, t *topic, l *log) error {
 	if err != nil {
 		return err
 	}
-	x := &source{Source: src, at: p, topic: t, log: l, prefix: counter.SourcePrefix(src), said: -1, subject: subject}
-	from, err := s.w.startOf(x)
-	if err != nil {
-		return err
-	}
+	x := &source{Source: src, topic: t, log: l, prefix: counter.SourcePrefix(src), said: -1, subject: subject}
 	var found counter.Found
 	x.c, found = counter.Recover(counter.Options{
-		Owner: s.owner, Windows: s.w.segments, Digest: x.subject.Extract.Digest(s.w.size), Start: from,
+		Owner: s.owner, Windows: s.w.segments, Digest: x.subject.Extract.Digest(s.w.size), Start: s.w.startOf(src, p, l),
 	}, counter.Edges{Oldest: l.start, Newest: t.stable(l)}, s.found[src])
 	if found.Damaged != nil {
 		return fmt.Errorf("%s: %w", src, found.Damaged)
 	}
-	delete(s.found, src)
 	x.position = x.c.ReadFrom(l.start)
 	s.sources[src] = x
 	s.list = append(s.list, x)
@@ -177,53 +175,46 @@ func (s *session) subject(src audit.Source, p *place) (count.Subject, error) {
 	}}, nil
 }
 
-// close forgets a source whose topic is gone. If there is another one of its
-// name, the end of this one is stated to be unknown.
-func (s *session) close(x *source) error {
-	delete(s.sources, x.Source)
-	s.list = slices.DeleteFunc(s.list, func(o *source) bool { return o == x })
-	return s.sayRecreated(x.Source, x.at, x.c.Durable())
-}
-
-// closeFound does the same for sources that are only in the table.
-func (s *session) closeFound(listed map[audit.Source]bool) error {
-	for _, src := range slices.SortedFunc(maps.Keys(s.found), func(a, b audit.Source) int {
+// sayRecreated states, once, that the end of a topic that was deleted and made
+// again is unknown.
+func (s *session) sayRecreated() error {
+	for _, src := range slices.SortedFunc(maps.Keys(s.gone), func(a, b audit.Source) int {
 		return cmp.Compare(counter.SourcePrefix(a), counter.SourcePrefix(b))
 	}) {
-		if listed[src] {
+		i := slices.IndexFunc(s.w.places, func(p *place) bool { return p.cluster() == src.Cluster })
+		if s.w.places[i].topics[src.Topic] == nil || !s.gone[src] {
 			continue
 		}
-		for _, p := range s.w.places {
-			if p.cluster() != src.Cluster || p.topics[src.Topic] == nil {
-				continue
-			}
-			var newest counter.Ledger
-			for _, e := range s.found[src] {
-				if l := e.Ledger; l != nil && (l.Generation > newest.Generation || l.Generation == newest.Generation && l.Next > newest.Next) {
-					newest = *l
-				}
-			}
-			delete(s.found, src)
-			if err := s.sayRecreated(src, p, newest); err != nil {
-				return err
-			}
+		s.gone[src] = false
+		led := s.newest(src)
+		if led.Total == 0 {
+			continue
+		}
+		subject, err := s.subject(src, s.w.places[i])
+		if err != nil {
+			return err
+		}
+		if err := s.w.emit(subject.Missed(s.owner, &counter.Ledger{
+			Generation: led.Generation + 1, Base: led.Base, Start: led.Next,
+			Missed: &counter.Gap{From: led.Next, To: led.Next, Reason: audit.MissedRecreated, Since: led.LastTime},
+		})); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *session) sayRecreated(src audit.Source, p *place, led counter.Ledger) error {
-	if p.topics[src.Topic] == nil || led.Total == 0 {
-		return nil
+// newest is the durable ledger of a source.
+func (s *session) newest(src audit.Source) (newest counter.Ledger) {
+	if x := s.sources[src]; x != nil {
+		return x.c.Durable()
 	}
-	subject, err := s.subject(src, p)
-	if err != nil {
-		return err
+	for _, e := range s.found[src] {
+		if l := e.Ledger; l != nil && (l.Generation > newest.Generation || l.Generation == newest.Generation && l.Next > newest.Next) {
+			newest = *l
+		}
 	}
-	return s.w.emit(subject.Missed(s.owner, &counter.Ledger{
-		Generation: led.Generation + 1, Base: led.Base, Start: led.Next,
-		Missed: &counter.Gap{From: led.Next, To: led.Next, Reason: audit.MissedRecreated, Since: led.LastTime},
-	}))
+	return newest
 }
 
 // read counts up to n messages of each source.
@@ -232,6 +223,9 @@ func (s *session) read(n int) error {
 		return err
 	}
 	for _, x := range s.list {
+		if _, gone := s.gone[x.Source]; gone {
+			continue // what was counted of it is flushed all the same
+		}
 		if x.lost != nil {
 			if err := s.reopen(x); err != nil {
 				return err
@@ -300,8 +294,8 @@ func (s *session) begin() error {
 		var err error
 		led := x.c.State()
 		at := x.c.Flush(func(k counter.Key, r *counter.Row) {
-			rec := x.subject.Row(k, r, &led)
-			err = errors.Join(err, s.send(x.prefix+k.String(), r.Append(nil)), s.sendRecord(rec))
+			s.send(x.prefix+k.String(), r.Append(nil))
+			err = errors.Join(err, s.sendRecord(x.subject.Row(k, r, &led)))
 		})
 		if err != nil {
 			return err
@@ -320,9 +314,8 @@ func (s *session) begin() error {
 	return nil
 }
 
-func (s *session) send(key string, value []byte) error {
+func (s *session) send(key string, value []byte) {
 	s.out = append(s.out, write{key: key, value: value})
-	return nil
 }
 
 func (s *session) sendRecord(r *audit.Record) error {
@@ -334,9 +327,7 @@ func (s *session) sendRecord(r *audit.Record) error {
 func (s *session) sendLedgers() error {
 	for _, f := range s.taken {
 		k := f.x.c.LedgerKey()
-		if err := s.send(f.x.prefix+k.String(), f.led.Append(nil)); err != nil {
-			return err
-		}
+		s.send(f.x.prefix+k.String(), f.led.Append(nil))
 		if f.led.Missed == nil || f.x.said == f.led.Generation {
 			continue
 		}
@@ -393,14 +384,11 @@ func (s *session) acknowledged() error {
 				continue
 			}
 			for _, k := range x.c.Confirmed() {
-				if err := s.send(x.prefix+k.String(), nil); err != nil {
-					return err
-				}
+				s.send(x.prefix+k.String(), nil)
 			}
 		}
 	case deletion:
 		s.stage = idle
-		s.rounds++
 	}
 	return nil
 }
@@ -419,7 +407,7 @@ func (s *session) until(end stage) error {
 			return err
 		}
 	}
-	return nil
+	return s.sayRecreated()
 }
 
 // flush stores everything that was counted.
@@ -448,7 +436,7 @@ func (s *session) settle() error {
 		if err := s.flush(); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(s.list, func(x *source) bool { return x.lost != nil }) {
+		if !slices.ContainsFunc(s.list, func(x *source) bool { _, gone := s.gone[x.Source]; return x.lost != nil && !gone }) {
 			return nil
 		}
 	}

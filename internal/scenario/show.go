@@ -16,6 +16,9 @@ import (
 // show prints what a user would see.
 func (w *world) show(a *args) error {
 	w.shown = true
+	if w.vary != nil {
+		return nil // nobody looks
+	}
 	held, err := w.answers()
 	switch what := a.word(0); {
 	case err != nil:
@@ -168,7 +171,7 @@ func (w *world) showMissed(topic string, held []answer) {
 	for _, m := range missed(topic, held) {
 		what := fmt.Sprintf("offsets %d to %d, at most %d messages", m.Missed.From, m.Missed.To-1, m.Missed.To-m.Missed.From)
 		if m.Missed.To == m.Missed.From {
-			what = fmt.Sprintf("what was after offset %d", m.Missed.From-1)
+			what = fmt.Sprintf("at offset %d, nobody knows how many", m.Missed.From)
 		}
 		w.out += fmt.Sprintf("missed: %s %s partition %d, %s (%s)\n", topic, placeName(m.Tier, m.Datacenter), m.Partition, what, m.Missed.Reason)
 	}
@@ -235,9 +238,12 @@ func (w *world) showSources(held []answer) {
 	for _, topic := range w.topics {
 		t := grid{{topic, "partition", "generation", "start", "next", "end", "messages", "caught up"}}
 		for _, p := range progressOf(topic, held) {
-			s := p.SourceProgress
+			s, end := p.SourceProgress, "-"
+			if s.End >= 0 {
+				end = fmt.Sprint(s.End)
+			}
 			t = append(t, []string{placeName(p.Tier, p.Datacenter), fmt.Sprint(s.Partition), fmt.Sprint(s.Generation), fmt.Sprint(s.Start),
-				fmt.Sprint(s.Next), fmt.Sprint(s.End), fmt.Sprint(s.Total), string(s.CaughtUp)})
+				fmt.Sprint(s.Next), end, fmt.Sprint(s.Total), string(s.CaughtUp)})
 		}
 		w.print(t)
 	}
@@ -321,54 +327,4 @@ func (w *world) print(t grid, left ...int) {
 		}
 		w.out += strings.TrimRight(text.String(), " ") + "\n"
 	}
-}
-
-// A rest is what is known when nothing is under way: every tally in full, and
-// how much was missed. It is what a property compares.
-type rest struct {
-	known   string
-	history string // the same out of all records; empty where some came too late to be kept
-}
-
-func (w *world) rest() (*rest, error) {
-	if !w.settled {
-		return nil, nil
-	}
-	held, err := w.answers()
-	if err != nil {
-		return nil, err
-	}
-	all, err := w.history()
-	if err != nil {
-		return nil, err
-	}
-	r := &rest{known: w.known(held)}
-	if !w.beyond {
-		r.history = w.known(all)
-	}
-	return r, nil
-}
-
-func (w *world) known(held []answer) string {
-	var text strings.Builder
-	for _, topic := range w.topics {
-		for _, r := range w.inOrder(windows(topic, held, query.ByDatacenter)) {
-			fmt.Fprintf(&text, "%s %s %s: count %d, bytes %d, without time %d, malformed %d, out of bounds %d, partial %t, originals %d, fingerprint %x, power sums %x\n",
-				topic, label(r.Window), placeName(r.Tier, r.Datacenter), r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds, r.Partial, r.Originals,
-				r.Fingerprint, r.PowerSums)
-			fmt.Fprintf(&text, "\tlatency: sum %d, max %d, negative %d to %d, bins", r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
-			for bin, n := range r.Latency.Bins.All() {
-				fmt.Fprintf(&text, " %d:%d", bin, n)
-			}
-			text.WriteString("\n")
-		}
-		sums := map[string]int64{}
-		for _, m := range missed(topic, held) {
-			sums[fmt.Sprintf("%s %s: missed (%s)", topic, placeName(m.Tier, m.Datacenter), m.Missed.Reason)] += m.Missed.To - m.Missed.From
-		}
-		for _, what := range slices.Sorted(maps.Keys(sums)) {
-			fmt.Fprintf(&text, "%s at most %d\n", what, sums[what])
-		}
-	}
-	return text.String()
 }

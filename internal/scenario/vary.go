@@ -122,7 +122,7 @@ func (w *world) misfortune() error {
 	if len(w.zombies) > 0 && w.vary.IntN(2) == 0 {
 		return w.act(w.zombies[w.vary.IntN(len(w.zombies))])
 	}
-	if w.current == nil {
+	if w.current == nil || w.made == 0 {
 		return nil
 	}
 	s := w.current

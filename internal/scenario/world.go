@@ -193,12 +193,18 @@ func (w *world) finish() (*rest, error) {
 	if err := w.settle(); err != nil {
 		return nil, err
 	}
-	return w.rest()
+	r, err := w.rest()
+	if err != nil || w.beyond {
+		return r, err
+	}
+	all, err := w.history()
+	r.history = w.known(all)
+	return r, err
 }
 
 // conclude ends a block: it shows the table if nothing else was shown.
 func (w *world) conclude() (*rest, error) {
-	if !w.shown {
+	if !w.shown && w.vary == nil {
 		held, err := w.answers()
 		if err != nil {
 			return nil, err
