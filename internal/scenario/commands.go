@@ -8,6 +8,46 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
+// A command is what a line can say. Its usage is also what the line is held
+// against: words in capitals stand for anything, others for themselves, those in
+// brackets may be left out, a bar divides what is to be chosen from.
+type command struct {
+	usage   string
+	do      func(*world, *args) error
+	words   [][]string          // what each may be; nil for anything
+	least   int                 // words that must be there
+	options map[string][]string // what the value of each may be; nil for anything
+	needed  []string            // options that must be there
+}
+
+func (c *command) parseUsage() {
+	c.options = map[string][]string{}
+	for _, u := range strings.Fields(c.usage)[1:] {
+		needed := u[0] != '['
+		u = strings.Trim(u, "[]")
+		name, values, isOption := strings.Cut(u, "=")
+		var allowed []string
+		if !isOption {
+			values = name
+		}
+		if strings.Contains(values, "|") && strings.ToLower(values) == values || !isOption && strings.ToLower(values) == values {
+			allowed = strings.Split(values, "|")
+		}
+		switch {
+		case isOption:
+			c.options[name] = allowed
+			if needed {
+				c.needed = append(c.needed, name)
+			}
+		default:
+			c.words = append(c.words, allowed)
+			if needed {
+				c.least++
+			}
+		}
+	}
+}
+
 // commands are what a line can say, by their first word. The package comment
 // tells what they do.
 var commands = map[string]*command{}
@@ -45,13 +85,15 @@ func init() {
 		{usage: "wake count [n=ALL]", do: (*world).wake},
 
 		{usage: "advance DURATION", do: (*world).advance},
-		{usage: "show [table|datacenters|detail|partitions|sources|stored|history]", do: (*world).show},
+		{usage: verbShow + " [table|datacenters|detail|partitions|sources|stored|history]", do: (*world).show},
 	} {
 		c.parseUsage()
 		verb, _, _ := strings.Cut(c.usage, " ")
 		commands[verb] = &c
 	}
 }
+
+const verbShow = "show"
 
 // untouched fails once there is a topic: what is configured holds for all of it.
 func (w *world) untouched(a *args) error {

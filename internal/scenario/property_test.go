@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 30, "variations of each scenario and property")
+	seeds = flag.Uint64("seeds", 6, "variations of each scenario and property")
 	first = flag.Uint64("seed", 1, "the first of them")
 )
 

@@ -19,7 +19,7 @@ type world struct {
 	// The pipeline.
 	places   []*place
 	declared map[string]*declared
-	copied   map[route]int
+	copied   map[route]map[*entry]bool
 	made     int // topics, for their ids
 	messages int // for the budget
 
@@ -64,7 +64,7 @@ type start struct {
 func newWorld(v *variation) *world {
 	return &world{
 		vary: v, clock: midnight + 10*time.Hour.Milliseconds(), size: 10 * time.Minute, segments: 64, horizon: 48 * time.Hour,
-		declared: map[string]*declared{}, copied: map[route]int{}, decided: map[*place]*settings.Start{},
+		declared: map[string]*declared{}, copied: map[route]map[*entry]bool{}, decided: map[*place]*settings.Start{},
 		table: map[string][]byte{}, collected: map[string][]byte{},
 	}
 }
@@ -107,7 +107,7 @@ func (s *Script) play(v *variation, m mistake) (*outcome, error) {
 				return nil, l.fail("%v", err)
 			}
 			a := &args{line: l, clock: w.clock}
-			w.settled = false
+			w.settled = w.settled && l.verb == verbShow
 			err := l.do(w, a)
 			if a.err != nil { // said first
 				err = a.err
