@@ -117,7 +117,7 @@ func (c *collector) apply(p, n int) error {
 // all commits the position and tells the machine.
 func (c *collector) store(p, n int) {
 	changes := c.machines[p].Take()
-	if c.w.mistake.commitEarly && changes.Next >= 0 {
+	if c.w.commitEarly && changes.Next >= 0 {
 		c.w.committed[p] = changes.Next
 	}
 	for i, m := range changes.Writes {

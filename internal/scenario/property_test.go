@@ -81,6 +81,20 @@ func (o *outcome) agree(other *outcome) error {
 	return nil
 }
 
+// TestASeedIsOneRun: else a seed that is printed would be of no use.
+func TestASeedIsOneRun(t *testing.T) {
+	each(t, func(t *testing.T, _ string, s *Script) {
+		a, errA := s.play(vary(7, Properties...), mistake{})
+		b, errB := s.play(vary(7, Properties...), mistake{})
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		if a.end.known != b.end.known || a.records != b.records {
+			t.Errorf("the same seed, and %d and %d records; %s", a.records, b.records, firstDifference(a.end.known, b.end.known))
+		}
+	})
+}
+
 // TestMistakesAreNoticed: properties that cannot fail prove nothing.
 func TestMistakesAreNoticed(t *testing.T) {
 	for _, c := range []struct {

@@ -53,7 +53,7 @@ func (s *session) begin() error {
 		s.taken = append(s.taken, flushed{x, at})
 		s.stage = rows
 	}
-	if s.w.mistake.ledgersEarly && s.stage == rows {
+	if s.w.ledgersEarly && s.stage == rows {
 		held := s.out
 		s.out = nil
 		if err := s.sendLedgers(); err != nil {

@@ -14,12 +14,11 @@ type Script struct {
 	except []exception
 }
 
-// A block is the lines up to and including the output that follows "----".
+// A block is the lines up to "----", or to the end of the script.
 type block struct {
-	text  []string // as written, without the output
+	text  []string // as written
 	lines []line   // the commands in it
-	want  string   // the output; each of its lines is ended
-	shows bool     // it ends with an output
+	shows bool     // an output follows
 }
 
 // divider stands between commands and their output. The output ends with an
@@ -45,8 +44,7 @@ func Parse(name, text string) (*Script, error) {
 		t = strings.TrimRight(t, " \t\r")
 		switch {
 		case output && t != "":
-			b.want += t + "\n"
-			continue
+			continue // what comes of it is held against the whole text
 		case output:
 			s.blocks = append(s.blocks, b)
 			b, output = block{}, false
@@ -78,7 +76,7 @@ func Parse(name, text string) (*Script, error) {
 	return s, nil
 }
 
-// Text is the script with other outputs, one for each block that shows one.
+// text is the script with these outputs, one for each block that shows one.
 func (s *Script) text(outputs []string) string {
 	var text strings.Builder
 	n := 0

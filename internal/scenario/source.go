@@ -53,7 +53,7 @@ func (x *source) read(w *world, n int) {
 	var e counter.Event
 	for i := range records {
 		x.subject.Event(&records[i], &x.window, &e)
-		w.mistake.spoil(&e, w)
+		w.spoil(&e, w)
 		x.c.Add(&e)
 	}
 	x.c.Advance(next, -1)

@@ -87,6 +87,7 @@ type outcome struct {
 	outputs []string // of the blocks that show one
 	rests   []*rest  // of the same blocks; nil where something was under way
 	end     *rest    // after everything that was stopped has been started
+	records int      // on the audit topic then
 }
 
 // play runs the script.
@@ -134,6 +135,9 @@ func (s *Script) play(v *variation, m mistake) (*outcome, error) {
 		return nil, fmt.Errorf("%s, at its end: %w", s.Name, err)
 	}
 	o.end = end
+	for _, log := range w.audit {
+		o.records += len(log)
+	}
 	return &o, nil
 }
 
