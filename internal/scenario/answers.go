@@ -33,7 +33,7 @@ func (w *world) answers() ([]answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := audit.Decode(row.JSON)
+		r, err := w.decode(row.JSON)
 		if err != nil {
 			return nil, fmt.Errorf("%w (key %q)", err, key)
 		}
@@ -50,7 +50,7 @@ func (w *world) history() ([]answer, error) {
 	newest := map[string]answer{}
 	for _, log := range w.audit {
 		for _, m := range log {
-			r, err := audit.Decode(m.Value)
+			r, err := w.decode(m.Value)
 			if err != nil {
 				return nil, err
 			}
@@ -60,6 +60,18 @@ func (w *world) history() ([]answer, error) {
 		}
 	}
 	return sorted(newest), nil
+}
+
+// decode reads a record, each once: they are asked for again and again.
+func (w *world) decode(b []byte) (*audit.Record, error) {
+	if r := w.decoded[string(b)]; r != nil {
+		return r, nil
+	}
+	r, err := audit.Decode(b)
+	if err == nil {
+		w.decoded[string(b)] = r
+	}
+	return r, err
 }
 
 func (w *world) newer(r *audit.Record, offset int64, old answer) bool {

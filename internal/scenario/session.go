@@ -106,7 +106,7 @@ func (s *session) recover(src audit.Source, p *place, t *topic, l *log) error {
 	var found counter.Found
 	x.c, found = counter.Recover(counter.Options{
 		Owner: s.owner, Windows: s.w.segments, Digest: x.subject.Extract.Digest(s.w.size), Start: s.w.startOf(src, p, l),
-	}, counter.Edges{Oldest: l.start, Newest: t.stable(l)}, s.found[src])
+	}, counter.Edges{Oldest: l.start, Newest: l.end}, s.found[src])
 	if found.Damaged != nil {
 		return fmt.Errorf("%s: %w", src, found.Damaged)
 	}

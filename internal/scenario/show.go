@@ -168,9 +168,11 @@ func notesOf(r *query.Row) string {
 
 func (w *world) showMissed(topic string, held []answer) {
 	for _, m := range missed(topic, held) {
-		what := fmt.Sprintf("offsets %d to %d, at most %d messages", m.Missed.From, m.Missed.To-1, m.Missed.To-m.Missed.From)
-		if m.Missed.To == m.Missed.From {
-			what = fmt.Sprintf("at offset %d, nobody knows how many", m.Missed.From)
+		from, to := m.Missed.From, m.Missed.To
+		what := fmt.Sprintf("offsets %d to %d, at most %d messages", from, to-1, to-from)
+		switch m.Missed.Reason { // the range says where, and not how many
+		case audit.MissedTruncated, audit.MissedRecreated, audit.MissedDamaged:
+			what = fmt.Sprintf("near offset %d, nobody knows how many", from)
 		}
 		w.out += fmt.Sprintf("missed: %s %s partition %d, %s (%s)\n", topic, placeName(m.Tier, m.Datacenter), m.Partition, what, m.Missed.Reason)
 	}

@@ -67,10 +67,10 @@ func (s *session) reopen(x *source) error {
 		return nil
 	}
 	next, start, reason := x.c.Next(), int64(0), audit.MissedReason("")
-	switch end := x.topic.stable(x.log); {
+	switch end := x.log.end; {
 	case errors.Is(x.lost, counter.ErrTruncated):
 		start, reason = min(next, end), audit.MissedTruncated
-	case next > x.log.end:
+	case next > end:
 		start, reason = end, audit.MissedTruncated
 	case next < x.log.start:
 		start, reason = x.log.start, audit.MissedRetention

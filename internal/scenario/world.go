@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/collect"
 	"github.com/chaperone-audit/chaperone/processors/settings"
 )
@@ -51,6 +52,7 @@ type world struct {
 	out     string
 	shown   bool // something in the block at hand
 	settled bool // nothing is under way, and both processors run
+	decoded map[string]*audit.Record
 
 	mistake
 }
@@ -65,7 +67,7 @@ func newWorld(v *variation) *world {
 	return &world{
 		vary: v, clock: midnight + 10*time.Hour.Milliseconds(), size: 10 * time.Minute, segments: 64, horizon: 48 * time.Hour,
 		declared: map[string]*declared{}, copied: map[route]map[*entry]bool{}, decided: map[*place]*settings.Start{},
-		table: map[string][]byte{}, collected: map[string][]byte{},
+		table: map[string][]byte{}, collected: map[string][]byte{}, decoded: map[string]*audit.Record{},
 	}
 }
 
