@@ -8,7 +8,7 @@ LDFLAGS := -X main.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint bench kafka fuzz topology
+.PHONY: help demo build test test-fast verify verify-kill lint bench kafka fuzz scenarios topology
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ FUZZTIME ?= 30s
 fuzz: ## fuzz every decoder, FUZZTIME each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+scenarios: ## play the stories of testdata/scenarios and write what comes of them; the diff is for review
+	$(GO) test ./internal/scenario -run TestScenarios -count=1 -rewrite
 
 topology: ## write the generated table of topology.md anew
 	$(GO) test ./cmd/chaperone -run TestTopologyDocument -rewrite

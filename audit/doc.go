@@ -94,7 +94,7 @@
 //	  end                 number   last stable offset when asked [unknown]
 //	  caughtUp            string   yes, no or unknown
 //	missed.from           number   first offset that nobody can count
-//	missed.to             number   the one after the last
+//	missed.to             number   the one after the last; see Missed for what the range bounds
 //	missed.reason         string   retention, truncated, recreated, damaged, config, corrupt or recount
 //	missed.since          number   Unix ms, bound of the event times touched [0, unknown]
 //	missed.until          number   likewise

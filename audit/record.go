@@ -132,9 +132,11 @@ const (
 )
 
 // Missed is a range of offsets that nobody can count any more. Generation is
-// the one that begins after it.
+// the one that begins after it. At most as many messages as the range has offsets
+// are missed, unless the Reason is MissedTruncated, MissedRecreated or
+// MissedDamaged: then it says where, and nobody knows how many.
 type Missed struct {
-	From, To int64 // [From, To): at most so many messages
+	From, To int64 // [From, To)
 	Reason   MissedReason
 	// Since and Until bound the event times that may be touched, by record
 	// timestamps, Unix milliseconds; 0 unknown.

@@ -103,7 +103,9 @@ type Missed struct {
 	Missed []MissedRange `json:"missed"` // by topic, tier, cluster, partition, offset
 }
 
-// A MissedRange is a range of offsets that nobody can count any more.
+// A MissedRange is a range of offsets that nobody can count any more. At most as
+// many messages are missed, unless the reason is truncated, recreated or damaged:
+// then it says where, and nobody knows how many.
 type MissedRange struct {
 	Topic      string     `json:"topic"`
 	TopicID    string     `json:"topicId"`
@@ -112,7 +114,7 @@ type MissedRange struct {
 	Datacenter string     `json:"datacenter"`
 	Partition  int32      `json:"partition"`
 	From       int64      `json:"fromOffset"`
-	To         int64      `json:"toOffset"` // not included: at most so many messages are missed
+	To         int64      `json:"toOffset"` // not included
 	Reason     string     `json:"reason"`
 	Since      *time.Time `json:"since,omitempty"` // bounds of the event times that may be touched, if known
 	Until      *time.Time `json:"until,omitempty"`

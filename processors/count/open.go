@@ -81,10 +81,14 @@ func (s *shard) source(src audit.Source) *source {
 	defer s.mu.Unlock()
 	x := s.sources[src]
 	if x == nil {
-		extract := s.p.o.Codecs.For(src.Topic)
+		c, extract := s.p.clusters[src.Cluster], s.p.o.Codecs.For(src.Topic)
 		x = &source{
-			Source: src, cluster: s.p.clusters[src.Cluster], shard: s, prefix: counter.SourcePrefix(src), extract: extract,
-			digest: extract.Digest(s.p.o.WindowSize), window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)}, said: -1,
+			Source: src, cluster: c, shard: s, prefix: counter.SourcePrefix(src), said: -1,
+			subject: Subject{Host: s.p.o.Host, Extract: extract, Identity: audit.Identity{
+				Tier: c.Tier, Datacenter: c.Datacenter, Cluster: src.Cluster, Topic: src.Topic, TopicID: src.TopicID, Partition: src.Partition,
+				Window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)},
+			}},
+			digest: extract.Digest(s.p.o.WindowSize),
 		}
 		s.sources[src] = x
 	}

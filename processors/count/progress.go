@@ -209,7 +209,7 @@ func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.S
 
 func (g *progress) message(k progressKey, x *source, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
 	listed, _ := g.p.dir.topic(k.cluster, k.topic)
-	id := x.identity()
+	id := x.subject.identity()
 	id.Partition, id.Instance = audit.NoPartition, k.owner
 	rec := &audit.Record{
 		Kind: audit.KindProgress, Identity: id, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,

@@ -9,27 +9,9 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
-// identity is what all records about the source have in common.
-func (x *source) identity() audit.Identity {
-	return audit.Identity{
-		Tier: x.cluster.Tier, Datacenter: x.cluster.Datacenter, Cluster: x.Cluster,
-		Topic: x.Topic, TopicID: x.TopicID, Partition: x.Partition,
-	}
-}
-
 // rowMessage stores a row and emits it as a record.
 func (x *source) rowMessage(k counter.Key, r *counter.Row, led *counter.Ledger) (shards.Message, error) {
-	id := x.identity()
-	id.Window = audit.Window{Start: r.Window, Size: x.window.Size}
-	id.Generation, id.Segment = k.Generation, k.Segment
-	rec := &audit.Record{
-		Kind: audit.KindWindow, Identity: id, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: x.shard.p.o.Host,
-		Tally: &audit.WindowTally{
-			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
-			Codec: x.extract.Codec(), TimeBasis: x.extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Digest,
-			FingerprintMode: audit.FingerprintMode,
-		},
-	}
+	rec := x.subject.Row(k, r, led)
 	value, err := encode(rec)
 	if err != nil {
 		return shards.Message{}, err
@@ -55,12 +37,7 @@ func (x *source) ledgerMessage(k counter.Key, led *counter.Ledger, say bool) (sh
 
 // missedMessage states what was missed before the generation of a ledger.
 func (x *source) missedMessage(owner string, led *counter.Ledger) (shards.Message, error) {
-	id := x.identity()
-	id.Generation = led.Generation
-	rec := &audit.Record{
-		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: owner, Host: x.shard.p.o.Host,
-		Missed: &audit.Missed{From: led.Missed.From, To: led.Missed.To, Reason: led.Missed.Reason, Since: max(0, led.Missed.Since)},
-	}
+	rec := x.subject.Missed(owner, led)
 	value, err := encode(rec)
 	if err != nil {
 		return shards.Message{}, err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
-	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/processors/counter"
 	"github.com/chaperone-audit/chaperone/processors/logs"
 )
@@ -18,7 +17,7 @@ type source struct {
 	cluster *cluster
 	shard   *shard
 	prefix  string // of its keys in the table
-	extract *codecs.Extractor
+	subject Subject
 	digest  string
 
 	mu      sync.Mutex
@@ -44,21 +43,9 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 	bytes := 0
 	before := x.c.Stats()
 	for i := range b.Records {
-		r := &b.Records[i]
-		ms, class := x.extract.Extract(&r.Message)
-		if ms < 0 && class != audit.Timed {
-			ms = 0 // no timestamp at all: the window at the epoch, for want of any
-		}
-		if start := x.window.Start * 1000; ms < start || ms >= start+x.window.Size*1000 {
-			x.window = audit.WindowAt(ms, x.window.Size)
-		}
-		e := &x.e
-		e.Offset, e.Window, e.Time = r.Offset, x.window.Start, r.Time
-		e.Bytes = len(r.Key) + len(r.Value)
-		e.Hash = audit.Hash(r.Key, r.Value)
-		e.Class, e.Latency = class, r.Time-ms
-		x.c.Add(e)
-		bytes += e.Bytes
+		x.subject.Event(&b.Records[i], &x.window, &x.e)
+		x.c.Add(&x.e)
+		bytes += x.e.Bytes
 	}
 	x.c.Advance(b.Next, b.Epoch)
 	after := x.c.Stats()

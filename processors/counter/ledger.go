@@ -32,10 +32,11 @@ type Ledger struct {
 const NoCut = math.MinInt64
 
 // A Gap is a range of offsets [From, To) before a generation that nobody can
-// count any more: at most so many messages are missing. It may be empty, and
-// yet the windows around it are not known: where the log was cut, or our table
-// damaged. Where the log was cut, it is the offsets between the end of the old
-// generation and the start of the new one, whichever is lower.
+// count any more: at most so many messages are missing. Where our table was
+// damaged or the log cut it only says where: it may be empty, and yet the windows
+// around it are not known. Where the log was cut, it is the offsets between the
+// end of the old generation and the start of the new one, whichever is lower; the
+// messages not counted are those from the cut, which is not known, to the start.
 type Gap struct {
 	From, To int64
 	Reason   audit.MissedReason

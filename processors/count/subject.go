@@ -1,0 +1,67 @@
+package count
+
+import (
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/processors/counter"
+	"github.com/chaperone-audit/chaperone/processors/logs"
+)
+
+// A Subject is a source as it is spoken of: what its messages mean to a counter,
+// and what records say of what was counted. It is pure, so that others can count
+// as this processor does without a broker. Not changed once it is made.
+type Subject struct {
+	audit.Identity // of the source; of the window only the size
+	Host           string
+	Extract        *codecs.Extractor
+}
+
+// Event makes e the event of a message. The window is that of the message
+// before, or zero: most messages fall into the same one again.
+func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) {
+	ms, class := s.Extract.Extract(&r.Message)
+	if ms < 0 && class != audit.Timed {
+		ms = 0 // no timestamp at all: the window at the epoch, for want of any
+	}
+	if start := w.Start * 1000; ms < start || ms >= start+w.Size*1000 {
+		*w = audit.WindowAt(ms, s.Size)
+	}
+	e.Offset, e.Window, e.Time = r.Offset, w.Start, r.Time
+	e.Bytes = len(r.Key) + len(r.Value)
+	e.Hash = audit.Hash(r.Key, r.Value)
+	e.Class, e.Latency = class, r.Time-ms
+}
+
+// Row is the record of a row under its key in the table. The ledger is that of
+// the generation.
+func (s *Subject) Row(k counter.Key, r *counter.Row, led *counter.Ledger) *audit.Record {
+	id := s.Identity
+	id.Start = r.Window
+	id.Generation, id.Segment = k.Generation, k.Segment
+	return &audit.Record{
+		Kind: audit.KindWindow, Identity: id, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: s.Host,
+		Tally: &audit.WindowTally{
+			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
+			Codec: s.Extract.Codec(), TimeBasis: s.Extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Digest,
+			FingerprintMode: audit.FingerprintMode,
+		},
+	}
+}
+
+// Missed states what was missed before the generation of a ledger, which has a
+// gap.
+func (s *Subject) Missed(owner string, led *counter.Ledger) *audit.Record {
+	id := s.identity()
+	id.Generation = led.Generation
+	return &audit.Record{
+		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: owner, Host: s.Host,
+		Missed: &audit.Missed{From: led.Missed.From, To: led.Missed.To, Reason: led.Missed.Reason, Since: max(0, led.Missed.Since)},
+	}
+}
+
+// identity is what all records about the source have in common.
+func (s *Subject) identity() audit.Identity {
+	id := s.Identity
+	id.Window = audit.Window{}
+	return id
+}
