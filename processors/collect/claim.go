@@ -75,7 +75,7 @@ func (w *claim) work(ctx context.Context) error {
 	}
 }
 
-// load gives the machine what the table has.
+// load gives the machine what the table has, and has the store let go of it.
 func (w *claim) load() {
 	begin, bad := time.Now(), 0
 	var first error
@@ -86,6 +86,7 @@ func (w *claim) load() {
 			}
 		}
 	}
+	w.c.Table.Release() // the machine knows what it holds
 	w.identities.Store(int64(w.m.Len()))
 	if bad > 0 {
 		w.p.metrics.unread.Add(float64(bad))

@@ -129,7 +129,10 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 			if !known && !s.recovered(x.Source) {
 				continue
 			}
-			s.recover(x, start, e)
+			if err := s.recover(x, start, e); err != nil {
+				x.failed(err)
+				continue
+			}
 		}
 		if err := s.read(reader, x, e); err != nil {
 			s.p.log.Debug("source not opened, trying again", "source", x.Source, "err", err)
@@ -169,11 +172,11 @@ func (s *shard) still(c *cluster, sources []*source) ([]*source, error) {
 }
 
 // recover makes the source's counter from what the table holds.
-func (s *shard) recover(x *source, start int64, e edges) {
-	s.mu.Lock()
-	entries := s.table[x.Source]
-	delete(s.table, x.Source)
-	s.mu.Unlock()
+func (s *shard) recover(x *source, start int64, e edges) error {
+	entries, err := s.take(x.Source)
+	if err != nil {
+		return err
+	}
 	c, found := counter.Recover(counter.Options{Owner: s.claim.Owner, Windows: s.p.o.Windows, Digest: x.digest, Start: start},
 		counter.Edges{Oldest: e.start, Newest: e.end}, entries)
 	if found.Damaged != nil {
@@ -186,6 +189,7 @@ func (s *shard) recover(x *source, start int64, e edges) {
 	defer x.mu.Unlock()
 	x.c = c
 	x.waiting = time.Now()
+	return nil
 }
 
 // read opens the reader at the counter's position. A source that was lost for

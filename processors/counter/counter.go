@@ -3,7 +3,9 @@ package counter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
 )
@@ -192,6 +194,9 @@ func (c *Counter) Durable() Ledger { return c.durable }
 // table may hold of the source, of all owners.
 func (c *Counter) Len() int    { return len(c.rows) + len(c.cold) }
 func (c *Counter) Stored() int { return len(c.stored) }
+
+// Keys lists these entries, in no order.
+func (c *Counter) Keys() []Key { return slices.Collect(maps.Keys(c.stored)) }
 
 // Stats are for metrics.
 func (c *Counter) Stats() Stats { return c.stats }

@@ -24,7 +24,8 @@ type Claim struct {
 	Claims    int    // that the session has, this one included
 	Owner     string // names the session in keys; unique among all sessions ever
 	// Table holds what the group table had in this partition when the session
-	// began, and what has been sent since; nil if the group has no table.
+	// began, and what has been sent since, until it is told to Release it; nil if
+	// the group has no table.
 	Table *Store
 	// Messages are those of the input topic. A formal topic never has any.
 	Messages <-chan *sarama.ConsumerMessage
