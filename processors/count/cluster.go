@@ -33,8 +33,9 @@ type Cluster struct {
 // and again when they fail. Safe for concurrent use.
 type cluster struct {
 	Cluster
-	health *health.Part
-	log    *slog.Logger
+	health     *health.Part
+	log        *slog.Logger
+	fetchBytes int // of all brokers together; 0 for the default
 
 	// Connecting may take as long as timeouts do. Each lock is held meanwhile, so
 	// there are two, and who only wants the reader that is there takes none.
@@ -68,13 +69,30 @@ func (c *cluster) logs() (logs.Reader, error) {
 	if r := c.opened(); r != nil {
 		return r, nil
 	}
+	config := shards.SourceConfig(c.Config())
+	if c.fetchBytes > 0 {
+		client, err := c.client()
+		if err != nil {
+			return nil, err
+		}
+		shareFetch(config, c.fetchBytes, len(client.Brokers()))
+	}
 	var r logs.Reader
-	r, err := logs.NewSarama(c.Brokers, shards.SourceConfig(c.Config()))
+	r, err := logs.NewSarama(c.Brokers, config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
 	c.reader.Store(&r)
 	return r, nil
+}
+
+// shareFetch bounds what each of a cluster's brokers sends at a time. A batch that
+// is larger comes all the same, or there would be no getting past it.
+func shareFetch(config *sarama.Config, bytes, brokers int) {
+	const least = 128 << 10
+	f := &config.Consumer.Fetch
+	f.MaxBytes = int32(min(int(f.MaxBytes), max(least, bytes/max(1, brokers))))
+	f.Default = min(f.Default, f.MaxBytes)
 }
 
 // opened is the reader if there is one; it never waits.

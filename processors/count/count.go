@@ -44,6 +44,14 @@ type Options struct {
 	// MaxPending is how many rows of a source may wait before it is read no
 	// further; 1,000 if zero.
 	MaxPending int
+	// PendingRows is how many rows of closed segments, of all sources together, may
+	// wait before sources that add to them are read no further; 100,000 if zero. With
+	// what a segment holds of each source, it bounds the memory.
+	PendingRows int
+	// FetchBytes is how much the brokers of all clusters together may have on its way
+	// here, as it comes; 8 MiB of each broker if zero. Each is asked for a fair share,
+	// and for at least 128 KiB.
+	FetchBytes int
 	// ProgressEvery is how often progress is looked at; 2 s if zero.
 	ProgressEvery time.Duration
 	// DisplayGroup names the group under which offsets are committed on the
@@ -82,6 +90,7 @@ func (o *Options) fill() {
 	num(&o.Windows, 64)
 	num(&o.RowsPerSecond, 20000)
 	num(&o.MaxPending, 1000)
+	num(&o.PendingRows, 100_000)
 }
 
 // A Processor is one instance of the counting processor. Make it with New;
@@ -95,6 +104,7 @@ type Processor struct {
 	dir      *directory
 	clusters map[string]*cluster
 	group    *shards.Processor
+	pressure pressure
 
 	mu     sync.Mutex
 	shards map[*shard]bool
@@ -105,11 +115,11 @@ func New(o Options) *Processor {
 	o.fill()
 	p := &Processor{
 		o: o, log: o.Log, health: o.Health.Part("count"), sources: o.Health.Part("count sources"), dir: newDirectory(o.Topology.Shards, o.Log),
-		clusters: map[string]*cluster{}, shards: map[*shard]bool{},
+		clusters: map[string]*cluster{}, shards: map[*shard]bool{}, pressure: pressure{most: int64(o.PendingRows)},
 	}
 	p.metrics = newMetrics(o.Metrics, p)
 	for _, c := range o.Clusters {
-		p.clusters[c.Name] = &cluster{Cluster: c, health: o.Health.Part("cluster " + c.Name), log: o.Log}
+		p.clusters[c.Name] = &cluster{Cluster: c, health: o.Health.Part("cluster " + c.Name), log: o.Log, fetchBytes: o.FetchBytes / len(o.Clusters)}
 	}
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CountGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: p.health,

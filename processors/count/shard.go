@@ -37,6 +37,7 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 		return err
 	}
 	p.enter(s)
+	defer s.lift()
 	defer func() {
 		select {
 		case <-c.Draining: // stays, for the last report of progress
@@ -133,6 +134,16 @@ func (s *shard) drain(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond): // the coordinator may have to be asked again
 		}
+	}
+}
+
+// lift takes the shard's rows off the instance's pressure: another owner has them.
+func (s *shard) lift() {
+	for _, x := range s.list() {
+		x.mu.Lock()
+		s.p.pressure.moved(x.closed, 0)
+		x.closed = 0
+		x.mu.Unlock()
 	}
 }
 

@@ -29,6 +29,16 @@ func (c *Counter) DirtyRows() int {
 // that scatter over more windows than a segment holds make a row per message.
 func (c *Counter) Pending() int { return len(c.dirty) + c.Len() - c.open }
 
+// Closed is how many of these rows are of segments before the open one. They leave
+// the memory with the next ledger, and there is no other bound to their number.
+func (c *Counter) Closed() int {
+	n := c.Len() - c.open
+	for _, f := range c.ahead {
+		n -= f.rows
+	}
+	return n
+}
+
 // Flush hands every changed row, ordered by segment and window, to put, which
 // must encode it before it returns. It gives the ledger to be written, at
 // LedgerKey, once all those rows and their records are acknowledged. In a
