@@ -21,7 +21,7 @@ func (s *Sources) once(ctx context.Context) error {
 	}
 	defer client.Close()
 
-	r := newReplica(s.o.Detail)
+	r := newReplica(s.o.Detail, s.o.MaxBytes)
 	var open closers
 	defer open.close()
 	view, err := s.view(r, &open)
@@ -46,6 +46,7 @@ func (s *Sources) once(ctx context.Context) error {
 			s.o.Log.Info("view has read the table", "table", view.Topic(), "rows", rows, "bytes", bytes)
 		case <-check.C:
 			r.sweep()
+			r.trim()
 			if recovered != nil {
 				continue
 			}
