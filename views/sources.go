@@ -32,6 +32,8 @@ type Options struct {
 	// MaxBytes bounds keys and values that are held; 0 is no bound. Where Detail
 	// would take more, the oldest windows are dropped, and Horizon says so.
 	MaxBytes int
+	// FetchBytes is how much brokers may send at a time; see shards.Options.
+	FetchBytes int
 	// CheckEvery is how often the view is compared with the table and relieved of
 	// what is older than Detail; 5 s if zero.
 	CheckEvery time.Duration

@@ -75,7 +75,7 @@ func (c *cluster) logs() (logs.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		shareFetch(config, c.fetchBytes, len(client.Brokers()))
+		shards.ShareFetch(config, c.fetchBytes, len(client.Brokers()))
 	}
 	var r logs.Reader
 	r, err := logs.NewSarama(c.Brokers, config)
@@ -84,15 +84,6 @@ func (c *cluster) logs() (logs.Reader, error) {
 	}
 	c.reader.Store(&r)
 	return r, nil
-}
-
-// shareFetch bounds what each of a cluster's brokers sends at a time. A batch that
-// is larger comes all the same, or there would be no getting past it.
-func shareFetch(config *sarama.Config, bytes, brokers int) {
-	const least = 128 << 10
-	f := &config.Consumer.Fetch
-	f.MaxBytes = int32(min(int(f.MaxBytes), max(least, bytes/max(1, brokers))))
-	f.Default = min(f.Default, f.MaxBytes)
 }
 
 // opened is the reader if there is one; it never waits.

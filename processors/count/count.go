@@ -48,9 +48,8 @@ type Options struct {
 	// wait before sources that add to them are read no further; 100,000 if zero. With
 	// what a segment holds of each source, it bounds the memory.
 	PendingRows int
-	// FetchBytes is how much the brokers of all clusters together may have on its way
-	// here, as it comes; 8 MiB of each broker if zero. Each is asked for a fair share,
-	// and for at least 128 KiB.
+	// FetchBytes is how much all brokers of all clusters together may send at a time;
+	// 8 MiB of each broker if zero. Each has an equal share of it, 128 KiB at least.
 	FetchBytes int
 	// ProgressEvery is how often progress is looked at; 2 s if zero.
 	ProgressEvery time.Duration
@@ -123,7 +122,7 @@ func New(o Options) *Processor {
 	}
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CountGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: p.health,
-		InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
+		FetchBytes: o.FetchBytes, InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
 	})
 	return p
 }
