@@ -70,18 +70,23 @@ func (c *cluster) logs() (logs.Reader, error) {
 		return r, nil
 	}
 	config := shards.SourceConfig(c.Config())
+	brokers := 0
 	if c.fetchBytes > 0 {
 		client, err := c.client()
 		if err != nil {
 			return nil, err
 		}
-		shards.ShareFetch(config, c.fetchBytes, len(client.Brokers()))
+		brokers = max(1, len(client.Brokers()))
+		shards.ShareFetch(config, c.fetchBytes, brokers)
 	}
-	var r logs.Reader
-	r, err := logs.NewSarama(c.Brokers, config)
+	s, err := logs.NewSarama(c.Brokers, config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
+	if brokers > 0 {
+		s.Hold(brokers) // as much again as is on its way
+	}
+	var r logs.Reader = s
 	c.reader.Store(&r)
 	return r, nil
 }
