@@ -105,8 +105,10 @@ type Processor struct {
 	group    *shards.Processor
 	pressure pressure
 
-	mu     sync.Mutex
-	shards map[*shard]bool
+	mu         sync.Mutex
+	shards     map[*shard]bool
+	openOwner  string // the session that openShards is about
+	openShards int    // shards whose sources have all been opened
 }
 
 // New makes a Processor.

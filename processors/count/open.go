@@ -16,9 +16,15 @@ import (
 // keepOpen reads every source of the shard that the directory lists, until ctx
 // ends: new ones, and again those that were lost.
 func (s *shard) keepOpen(ctx context.Context) {
+	said := false
 	for ctx.Err() == nil {
+		known := s.p.dir.complete(s.p.clusters)
 		listed, changed := s.p.dir.of(s.claim.Partition)
 		again := s.openAll(ctx, listed)
+		if known && !again && !said {
+			said = true
+			s.p.allOpen(s.claim)
+		}
 		var timer <-chan time.Time
 		if again {
 			timer = time.After(retryAfter)
@@ -29,6 +35,23 @@ func (s *shard) keepOpen(ctx context.Context) {
 		case <-s.reopened:
 		case <-timer:
 		}
+	}
+}
+
+// allOpen notes that all sources of a shard are being read, and says so when that
+// is so for all shards of the session: then it has taken over.
+func (p *Processor) allOpen(c *shards.Claim) {
+	p.mu.Lock()
+	if p.openOwner != c.Owner {
+		p.openOwner, p.openShards = c.Owner, 0
+	}
+	p.openShards++
+	all := p.openShards == c.Claims
+	p.mu.Unlock()
+	if all {
+		n := p.size()
+		p.log.Info("all sources are being read", "sources", n.sources, "rows", n.rows, "table_entries", n.stored, "owner", c.Owner,
+			"since_session_began", time.Since(c.Began).Round(time.Millisecond))
 	}
 }
 
