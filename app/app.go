@@ -271,8 +271,9 @@ func (a *App) build() error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	brokers := a.cfg.AuditCluster().Brokers
+	b := a.limitMemory()
 	if a.has(Count) {
-		p, err := a.counting(config)
+		p, err := a.counting(config, b)
 		if err != nil {
 			return err
 		}
@@ -281,7 +282,7 @@ func (a *App) build() error {
 	if a.has(Collect) {
 		p := collect.New(collect.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "collect"), Health: a.health, Metrics: a.metrics,
-			Horizon: a.cfg.Collect.Horizon, InstanceID: a.cfg.Audit.InstanceID,
+			Horizon: a.cfg.Collect.Horizon, PendingBytes: b.CollectPending, FetchBytes: b.CollectFetch, InstanceID: a.cfg.Audit.InstanceID,
 		})
 		a.actors.add("collect", p.Run)
 	}
@@ -289,7 +290,7 @@ func (a *App) build() error {
 		p := sink.New(sink.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "sink"), Health: a.health, Metrics: a.metrics,
 			Store: a.store, BatchRecords: a.cfg.Store.BatchRows, BatchAge: a.cfg.Store.BatchAge, WriteTimeout: a.cfg.Store.Timeout,
-			InstanceID: a.cfg.Audit.InstanceID,
+			BatchBytes: b.SinkBatch, FetchBytes: b.SinkFetch, InstanceID: a.cfg.Audit.InstanceID,
 		})
 		a.actors.add("sink", p.Run)
 	}
@@ -299,7 +300,8 @@ func (a *App) build() error {
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "views"), Health: a.health, Metrics: a.metrics,
 			// A little more than is promised, so that "the last so many hours", asked
 			// at any moment, never needs the store for a minute at their beginning.
-			Detail: min(a.cfg.Views.Detail+a.cfg.Windows.Size+time.Minute, a.cfg.Collect.Horizon),
+			Detail:   min(a.cfg.Views.Detail+a.cfg.Windows.Size+time.Minute, a.cfg.Collect.Horizon),
+			MaxBytes: b.ViewsHeld, FetchBytes: b.ViewsFetch,
 		})
 		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
 		server.Sources, server.Audited = a.views, a.settings
@@ -321,7 +323,7 @@ func (a *App) ready() error {
 	return nil
 }
 
-func (a *App) counting(auditConfig func() *sarama.Config) (*count.Processor, error) {
+func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Processor, error) {
 	selector, err := a.cfg.Selector(a.o.Codecs)
 	if err != nil {
 		return nil, fmt.Errorf("codecs: %w", err)
@@ -343,7 +345,8 @@ func (a *App) counting(auditConfig func() *sarama.Config) (*count.Processor, err
 		Brokers: a.cfg.AuditCluster().Brokers, Config: auditConfig, Topology: a.topology, Codecs: selector, Starts: a.settings,
 		Log: a.log.With("part", "count"), Health: a.health, Metrics: a.metrics, Host: host(),
 		WindowSize: a.cfg.Windows.Size, Windows: a.cfg.Count.WindowsPerSegment, Start: start, Poll: a.cfg.Topics.Poll,
-		FlushEvery: a.cfg.Count.Flush, RowsPerSecond: a.cfg.Count.RowsPerSecond, MaxPending: a.cfg.Count.MaxPending,
+		FlushEvery: a.cfg.Count.Flush, RowsPerSecond: b.rowsPerSecond(a.cfg.Count.RowsPerSecond, a.cfg.Count.Flush),
+		MaxPending: least(a.cfg.Count.MaxPending, b.CountPending), PendingRows: b.CountPending, FetchBytes: b.CountFetch,
 		ProgressEvery: a.cfg.Count.Progress, DisplayGroup: a.cfg.Count.DisplayGroup, InstanceID: a.cfg.Audit.InstanceID,
 	}
 	for _, c := range a.cfg.Clusters {

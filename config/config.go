@@ -18,6 +18,7 @@ type Config struct {
 	Collect  Collect   `yaml:"collect"`
 	Views    Views     `yaml:"views"`
 	Store    Store     `yaml:"store"`
+	Memory   Budget    `yaml:"memory"`
 	HTTP     HTTP      `yaml:"http"`
 	Embedded Embedded  `yaml:"embedded"`
 	Log      Log       `yaml:"log"`
@@ -110,6 +111,15 @@ const (
 	ClickHouse = "clickhouse"
 	Memory     = "memory"
 )
+
+// A Budget is what an instance may take.
+type Budget struct {
+	Limit Bytes `yaml:"limit"`
+}
+
+// LeastMemory is the lowest limit: below it the smallest bounds that the parts can
+// work with do not fit, with one cluster and hardly a topic.
+const LeastMemory Bytes = 128 << 20
 
 // HTTP is about REST.
 type HTTP struct {

@@ -143,6 +143,7 @@ func TestEveryFormOfAValue(t *testing.T) {
 		want          any
 	}{
 		{outcome: "days are durations", file: "store: {ttl: 90d}", look: func(c config.Config) any { return c.Store.TTL.String() }, want: "2160h0m0s"},
+		{outcome: "amounts have units", env: []string{"CHAPERONE_MEMORY_LIMIT=1GiB"}, look: func(c config.Config) any { return c.Memory.Limit }, want: config.Bytes(1 << 30)},
 		{outcome: "a version keeps its zeros", file: "clusters: [{name: a, tier: t, version: 3.10}]",
 			look: func(c config.Config) any { return c.Clusters[0].Version }, want: "3.10"},
 		{outcome: "a list replaces the one before", file: "topics:\n  exclude: [a]\n",

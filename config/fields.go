@@ -62,7 +62,10 @@ func isList(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	bytesType    = reflect.TypeFor[Bytes]()
+)
 
 // setScalar gives a value that is no section and no list its text.
 func setScalar(v reflect.Value, text string) error {
@@ -72,6 +75,14 @@ func setScalar(v reflect.Value, text string) error {
 			return err
 		}
 		v.SetInt(int64(d))
+		return nil
+	}
+	if v.Type() == bytesType {
+		b, err := parseBytes(text)
+		if err != nil {
+			return err
+		}
+		v.SetInt(int64(b))
 		return nil
 	}
 	switch v.Kind() {

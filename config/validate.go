@@ -61,6 +61,9 @@ func (c *Config) check(p *problems, builders codecs.Builders) {
 	between(p, "store.batch_age", c.Store.BatchAge, time.Millisecond, time.Hour)
 	between(p, "store.timeout", c.Store.Timeout, 100*time.Millisecond, time.Hour)
 
+	if l := c.Memory.Limit; l != 0 && l < LeastMemory {
+		p.add("memory.limit", "", "%s must be at least %s, or empty for what the machine allows: less does not hold what an instance needs without a single topic", l, LeastMemory)
+	}
 	p.addr("http.addr", c.HTTP.Addr)
 	if c.Embedded.Dir == "" {
 		p.add("embedded.dir", "", "is empty; name a folder, such as chaperone-data")

@@ -14,7 +14,7 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 		set                 []string
 	}{
 		{outcome: "unknown keys with their lines", file: "windos: {}\naudit:\n  shard: 3\nclusters:\n  - name: a\n    tier: t\n    sasl: {pasword: x}\n", want: `
-windos: is no key; known are clusters, audit, topics, codecs, windows, count, collect, views, store, http, embedded, log (line 1)
+windos: is no key; known are clusters, audit, topics, codecs, windows, count, collect, views, store, memory, http, embedded, log (line 1)
 audit.shard: is no key; known are brokers, version, tls, sasl, prefix, shards, partitions, retention, replicas, session_timeout, instance_id (line 3)
 clusters[0].sasl.pasword: is no key; known are mechanism, user, password, password_file (line 7)`},
 		{outcome: "values of the wrong form", file: "count:\n  flush: 3\n  rows_per_second: many\nwindows: {size: [1m]}\nclusters: {name: a}\naudit: yes\ntopics:\n  include: orders\n", want: `
@@ -59,6 +59,10 @@ store.database: "a-b" must be letters, digits and _, and begin with no digit (fl
 		{outcome: "an address of a store that is none, without the password", set: []string{"store.dsn=clickhouse://u:tomato@h:x", "store.kind=disk"}, want: `
 store.kind: "disk" must be clickhouse or memory (flag)
 store.dsn: must be an address such as clickhouse://user:password@host:9000 (flag)`},
+		{outcome: "a memory that does not suffice", file: "memory: {limit: 100MiB}\n", want: `
+memory.limit: 100MiB must be at least 128MiB, or empty for what the machine allows: less does not hold what an instance needs without a single topic (line 1)`},
+		{outcome: "a memory without a unit", set: []string{"memory.limit=512"}, want: `
+memory.limit: "512" must be an amount with its unit, such as 512MiB or 2GB (flag)`},
 		{outcome: "embedded parts that the network could reach", set: []string{"embedded.kafka_addr=0.0.0.0:9092", "http.addr=9000"}, want: `
 http.addr: "9000" must be host:port (flag)
 embedded.kafka_addr: "0.0.0.0:9092" must be on this machine, such as 127.0.0.1: there is no login (flag)`},

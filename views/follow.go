@@ -21,10 +21,10 @@ func (s *Sources) once(ctx context.Context) error {
 	}
 	defer client.Close()
 
-	r := newReplica(s.o.Detail)
+	r := newReplica(s.o.Detail, s.o.MaxBytes)
 	var open closers
 	defer open.close()
-	view, err := s.view(r, &open)
+	view, err := s.view(r, client, &open)
 	if err != nil {
 		return err
 	}
@@ -46,6 +46,7 @@ func (s *Sources) once(ctx context.Context) error {
 			s.o.Log.Info("view has read the table", "table", view.Topic(), "rows", rows, "bytes", bytes)
 		case <-check.C:
 			r.sweep()
+			r.trim()
 			if recovered != nil {
 				continue
 			}
@@ -81,7 +82,7 @@ func (s *Sources) report(state goka.ViewState, r *replica) {
 
 // view makes goka's view. goka never closes the clients that it makes, so they
 // are noted.
-func (s *Sources) view(r *replica, open *closers) (*goka.View, error) {
+func (s *Sources) view(r *replica, client sarama.Client, open *closers) (*goka.View, error) {
 	tm := goka.NewTopicManagerConfig()
 	tm.NoCreate = true
 	ask := goka.TopicManagerBuilderWithConfig(shards.AskConfig(s.o.Config()), tm)
@@ -93,7 +94,8 @@ func (s *Sources) view(r *replica, open *closers) (*goka.View, error) {
 		goka.WithViewAutoReconnect(),
 		goka.WithViewBackoffBuilder(func() (goka.Backoff, error) { return goka.NewSimpleBackoff(time.Second, 10*time.Second), nil }),
 		goka.WithViewConsumerSaramaBuilder(func(brokers []string, clientID string) (sarama.Consumer, error) {
-			c, err := goka.SaramaConsumerBuilderWithConfig(shards.TableConfig(s.o.Config()))(brokers, clientID)
+			config := shards.ShareFetch(shards.TableConfig(s.o.Config()), s.o.FetchBytes, len(client.Brokers()))
+			c, err := goka.SaramaConsumerBuilderWithConfig(config)(brokers, clientID)
 			if err == nil {
 				open.add(c.Close)
 			}

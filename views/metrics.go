@@ -26,6 +26,8 @@ func newMetrics(reg prometheus.Registerer, s *Sources) *metrics {
 	reg.MustRegister(m.restarts, m.behind)
 	gauge("rows", "Rows held in memory.", func(r *replica) float64 { n, _ := r.size(); return float64(n) })
 	gauge("bytes", "Bytes of keys and values held in memory.", func(r *replica) float64 { _, n := r.size(); return float64(n) })
+	gauge("detail_seconds", "How far back windows are held in memory; less than views.detail where memory does not suffice.",
+		func(r *replica) float64 { return float64(r.now.Load()-r.from()) / 1000 })
 	gauge("unread_entries", "Entries of the table that this program cannot read.", func(r *replica) float64 { return float64(r.unread.Load()) })
 	gauge("as_of_timestamp_seconds", "Append time of the newest record seen, Unix time.", func(r *replica) float64 { return float64(r.now.Load()) / 1000 })
 	return m

@@ -18,15 +18,20 @@ import (
 // a goka view fills.
 type replica struct {
 	detail time.Duration
+	most   int          // bytes of keys and values; 0 for no bound
 	now    atomic.Int64 // newest append time of a record seen, Unix milliseconds
 	unread atomic.Int64 // entries that this program cannot read
+
+	cut      atomic.Int64 // windows that ended by then were dropped for want of room, Unix milliseconds
+	updates  atomic.Int64
+	trimming sync.Mutex
 
 	mu     sync.Mutex
 	stores map[int32]*shards.Store
 }
 
-func newReplica(detail time.Duration) *replica {
-	return &replica{detail: detail, stores: map[int32]*shards.Store{}}
+func newReplica(detail time.Duration, most int) *replica {
+	return &replica{detail: detail, most: most, stores: map[int32]*shards.Store{}}
 }
 
 // build is goka's storage builder.
@@ -53,17 +58,24 @@ func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, va
 	if r.old(&row) {
 		return s.Delete(key)
 	}
-	return s.Set(key, value)
+	err = s.Set(key, value)
+	r.grown()
+	return err
 }
 
 // slack is how much longer a window is held than Horizon promises, so that
 // a question asked with it in mind is still answered completely.
 const slack = 10 * time.Minute
 
-// old says whether a row is beyond detail. What is no window is little, and is
-// held for as long as the table has it.
+// old says whether a row is beyond detail, or was dropped for want of room. What
+// is no window is little, and is held for as long as the table has it.
 func (r *replica) old(row *table.Row) bool {
-	return row.Until != 0 && row.Old(r.now.Load(), r.detail+slack)
+	return row.Until != 0 && (row.Old(r.now.Load(), r.detail+slack) || r.most > 0 && r.ended(row) <= r.cut.Load())
+}
+
+// from is since when all windows are held, Unix milliseconds.
+func (r *replica) from() int64 {
+	return max(r.now.Load()-r.detail.Milliseconds(), r.cut.Load())
 }
 
 // partitions lists the stores; their index is the partition.

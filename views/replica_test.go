@@ -33,7 +33,7 @@ func newSources(detail time.Duration) *Sources {
 func filled(t *testing.T, detail time.Duration) (s *Sources, put func(owner string, minutes int64, r *audit.Record)) {
 	t.Helper()
 	s = newSources(detail)
-	rep := newReplica(detail)
+	rep := newReplica(detail, 0)
 	for p := range int32(partitions) {
 		if _, err := rep.build("", p); err != nil {
 			t.Fatal(err)

@@ -29,6 +29,11 @@ type Options struct {
 	// if zero. It bounds the memory, and is at most the collecting processor's
 	// Horizon.
 	Detail time.Duration
+	// MaxBytes bounds keys and values that are held; 0 is no bound. Where Detail
+	// would take more, the oldest windows are dropped, and Horizon says so.
+	MaxBytes int
+	// FetchBytes is how much brokers may send at a time; see shards.Options.
+	FetchBytes int
 	// CheckEvery is how often the view is compared with the table and relieved of
 	// what is older than Detail; 5 s if zero.
 	CheckEvery time.Duration
@@ -97,7 +102,7 @@ func (s *Sources) Horizon() int64 {
 	if r == nil || r.now.Load() == 0 {
 		return 0
 	}
-	return (r.now.Load() - s.o.Detail.Milliseconds() + 999) / 1000
+	return (r.from() + 999) / 1000
 }
 
 // AsOf is the append time of the newest record that the view has seen; zero

@@ -66,6 +66,9 @@ func summary(c *config.Config) string {
 	default:
 		line("store", "%s, database %s", c.Store.DSN, c.Store.Database)
 	}
+	if c.Memory.Limit != 0 {
+		line("memory", "at most %s", c.Memory.Limit)
+	}
 	line("http", "%s", c.HTTP.Addr)
 	return b.String()
 }

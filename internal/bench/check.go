@@ -71,7 +71,11 @@ func (r *runner) check(ctx context.Context, own string, want truth) error {
 	}
 	defer asker.Close()
 
-	newest := map[string]*audit.Record{}
+	type word struct {
+		version int64
+		tally
+	}
+	newest := map[string]word{} // by identity; of records alone there would be gigabytes
 	said := truth{}
 	next := map[int32]int64{}
 	for {
@@ -88,16 +92,13 @@ func (r *runner) check(ctx context.Context, own string, want truth) error {
 				return
 			}
 			id := rec.IdentityKey()
-			old := newest[id]
-			if old != nil && old.Version >= rec.Version {
+			old, known := newest[id]
+			if known && old.version >= rec.Version {
 				return
 			}
 			c := cell(rec.Topic) + cellOf("", rec.Partition, rec.Start)
-			if old != nil {
-				said.add(c, -old.Tally.Count, -old.Tally.Bytes) // wraps, and back
-			}
-			said.add(c, rec.Tally.Count, rec.Tally.Bytes)
-			newest[id] = &rec
+			said.add(c, rec.Tally.Count-old.Count, rec.Tally.Bytes-old.Bytes) // wraps, and back
+			newest[id] = word{rec.Version, tally{rec.Tally.Count, rec.Tally.Bytes}}
 		})
 		if bad != nil {
 			return bad

@@ -36,8 +36,13 @@ func newClaim(p *Processor, c *shards.Claim) *claim {
 	})}
 }
 
-// maxPendingBytes bounds the values that wait; what is in flight comes on top.
-const maxPendingBytes = 16 << 20
+// full says whether so much waits that the partition is read no further until a
+// flush has made room. Short records weigh what their keys and entries do.
+func (w *claim) full() bool {
+	const entryBytes = 512
+	n, size := w.m.Pending()
+	return n >= w.p.o.MaxPending || n > 0 && size+n*entryBytes >= w.p.o.PendingBytes/max(1, w.c.Claims)
+}
 
 func (w *claim) work(ctx context.Context) error {
 	defer func() {
@@ -50,8 +55,8 @@ func (w *claim) work(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		messages := w.c.Messages
-		if n, size := w.m.Pending(); n >= w.p.o.MaxPending || size >= maxPendingBytes {
-			messages = nil // read on when the flush has made room
+		if w.full() {
+			messages = nil
 			w.flush(ctx)
 		}
 		select {
@@ -75,7 +80,7 @@ func (w *claim) work(ctx context.Context) error {
 	}
 }
 
-// load gives the machine what the table has.
+// load gives the machine what the table has, and has the store let go of it.
 func (w *claim) load() {
 	begin, bad := time.Now(), 0
 	var first error
@@ -86,6 +91,7 @@ func (w *claim) load() {
 			}
 		}
 	}
+	w.c.Table.Release() // the machine knows what it holds
 	w.identities.Store(int64(w.m.Len()))
 	if bad > 0 {
 		w.p.metrics.unread.Add(float64(bad))

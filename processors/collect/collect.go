@@ -33,6 +33,11 @@ type Options struct {
 	// MaxPending is how many changes of a partition may wait before it is read no
 	// further; 20,000 if zero.
 	MaxPending int
+	// PendingBytes is how much of changes may wait, of all partitions of the instance
+	// together, each with its share; 64 MiB if zero. As much again may be in flight.
+	PendingBytes int
+	// FetchBytes is how much brokers may send at a time; see shards.Options.
+	FetchBytes int
 	// InstanceID makes the group membership static; see shards.Options.
 	InstanceID string
 	// DrainFor bounds a graceful stop; see shards.Options.
@@ -52,6 +57,9 @@ func (o *Options) fill() {
 	}
 	if o.MaxPending == 0 {
 		o.MaxPending = 20000
+	}
+	if o.PendingBytes == 0 {
+		o.PendingBytes = 64 << 20
 	}
 }
 
@@ -75,7 +83,7 @@ func New(o Options) *Processor {
 	p.metrics = newMetrics(o.Metrics, p)
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CollectGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part("collect"),
-		InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
+		FetchBytes: o.FetchBytes, InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
 	})
 	return p
 }

@@ -100,7 +100,7 @@ func (m *Machine) Load(key string, value []byte) error {
 			return fmt.Errorf("collect table: key %q: no progress record: %w", key, err)
 		}
 	}
-	row.JSON = nil // the table keeps it
+	row.JSON = nil // the table topic keeps it
 	e := m.entries[identity]
 	if e == nil {
 		e = &entry{identity: identity, row: row}

@@ -33,8 +33,9 @@ type Cluster struct {
 // and again when they fail. Safe for concurrent use.
 type cluster struct {
 	Cluster
-	health *health.Part
-	log    *slog.Logger
+	health     *health.Part
+	log        *slog.Logger
+	fetchBytes int // of all brokers together; 0 for the default
 
 	// Connecting may take as long as timeouts do. Each lock is held meanwhile, so
 	// there are two, and who only wants the reader that is there takes none.
@@ -68,11 +69,24 @@ func (c *cluster) logs() (logs.Reader, error) {
 	if r := c.opened(); r != nil {
 		return r, nil
 	}
-	var r logs.Reader
-	r, err := logs.NewSarama(c.Brokers, shards.SourceConfig(c.Config()))
+	config := shards.SourceConfig(c.Config())
+	brokers := 0
+	if c.fetchBytes > 0 {
+		client, err := c.client()
+		if err != nil {
+			return nil, err
+		}
+		brokers = max(1, len(client.Brokers()))
+		shards.ShareFetch(config, c.fetchBytes, brokers)
+	}
+	s, err := logs.NewSarama(c.Brokers, config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
+	if brokers > 0 {
+		s.Hold(brokers) // as much again as is on its way
+	}
+	var r logs.Reader = s
 	c.reader.Store(&r)
 	return r, nil
 }

@@ -44,6 +44,13 @@ type Options struct {
 	// MaxPending is how many rows of a source may wait before it is read no
 	// further; 1,000 if zero.
 	MaxPending int
+	// PendingRows is how many rows of closed segments, of all sources together, may
+	// wait before sources that add to them are read no further; 100,000 if zero. With
+	// what a segment holds of each source, it bounds the memory.
+	PendingRows int
+	// FetchBytes is how much all brokers of all clusters together may send at a time;
+	// 8 MiB of each broker if zero. Each has an equal share of it, 128 KiB at least.
+	FetchBytes int
 	// ProgressEvery is how often progress is looked at; 2 s if zero.
 	ProgressEvery time.Duration
 	// DisplayGroup names the group under which offsets are committed on the
@@ -82,6 +89,7 @@ func (o *Options) fill() {
 	num(&o.Windows, 64)
 	num(&o.RowsPerSecond, 20000)
 	num(&o.MaxPending, 1000)
+	num(&o.PendingRows, 100_000)
 }
 
 // A Processor is one instance of the counting processor. Make it with New;
@@ -95,9 +103,12 @@ type Processor struct {
 	dir      *directory
 	clusters map[string]*cluster
 	group    *shards.Processor
+	pressure pressure
 
-	mu     sync.Mutex
-	shards map[*shard]bool
+	mu         sync.Mutex
+	shards     map[*shard]bool
+	openOwner  string // the session that openShards is about
+	openShards int    // shards whose sources have all been opened
 }
 
 // New makes a Processor.
@@ -105,15 +116,15 @@ func New(o Options) *Processor {
 	o.fill()
 	p := &Processor{
 		o: o, log: o.Log, health: o.Health.Part("count"), sources: o.Health.Part("count sources"), dir: newDirectory(o.Topology.Shards, o.Log),
-		clusters: map[string]*cluster{}, shards: map[*shard]bool{},
+		clusters: map[string]*cluster{}, shards: map[*shard]bool{}, pressure: pressure{most: int64(o.PendingRows)},
 	}
 	p.metrics = newMetrics(o.Metrics, p)
 	for _, c := range o.Clusters {
-		p.clusters[c.Name] = &cluster{Cluster: c, health: o.Health.Part("cluster " + c.Name), log: o.Log}
+		p.clusters[c.Name] = &cluster{Cluster: c, health: o.Health.Part("cluster " + c.Name), log: o.Log, fetchBytes: o.FetchBytes / len(o.Clusters)}
 	}
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CountGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: p.health,
-		InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
+		FetchBytes: o.FetchBytes, InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
 	})
 	return p
 }

@@ -102,6 +102,13 @@ func (d *directory) asked(cluster string) time.Time {
 	return d.polled[cluster]
 }
 
+// complete says whether every cluster has been listed.
+func (d *directory) complete(clusters map[string]*cluster) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.polled) == len(clusters)
+}
+
 func (d *directory) had(cluster string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -23,6 +23,7 @@ func (s *shard) flush(ctx context.Context, budget int) error {
 		}
 		s.p.metrics.flush.Observe(time.Since(begin).Seconds())
 	}
+	s.resume()
 	if err := s.sayRecreated(ctx); err != nil {
 		return err
 	}
@@ -98,20 +99,36 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		x.mu.Lock()
 		x.c.Acked(at[i])
 		x.said = at[i].Generation
+		x.weigh()
+		x.mu.Unlock()
+	}
+	return nil
+}
+
+// resume lets paused sources go on, as many as there is room for. One that a flush
+// did not reach, or found no room for, has its turn at a later one.
+func (s *shard) resume() {
+	room := s.p.pressure.room()
+	for _, x := range s.list() {
+		if room == 0 {
+			return
+		}
+		x.mu.Lock()
 		// Rows found ahead at a recovery wait for the messages that reach them, and
 		// must not keep these from being read.
-		resume := x.paused && (x.c.Pending() <= s.p.o.MaxPending || x.c.Idle())
+		resume := x.paused && x.c.Closed() == 0 && (x.c.Pending() <= s.p.o.MaxPending || x.c.Idle())
 		if resume {
 			x.paused = false
 		}
 		x.mu.Unlock()
-		if resume {
-			if r := x.cluster.opened(); r != nil {
-				r.Resume(x.Source)
-			}
+		if !resume {
+			continue
+		}
+		room--
+		if r := x.cluster.opened(); r != nil {
+			r.Resume(x.Source)
 		}
 	}
-	return nil
 }
 
 // evict asks the coordinator, if any source has a reason to, and deletes.

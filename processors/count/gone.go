@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -44,27 +43,6 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 	return nil
 }
 
-// newestLedger is the durable ledger of a source, open or only in the table.
-func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.sources[src]; x != nil {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.c != nil {
-			led := x.c.Durable()
-			return &led
-		}
-	}
-	var best *counter.Ledger
-	for _, e := range s.table[src] {
-		if l := e.Ledger; l != nil && (best == nil || l.Generation > best.Generation || l.Generation == best.Generation && l.Next > best.Next) {
-			best = l
-		}
-	}
-	return best
-}
-
 // unlisted are the sources that the shard has entries of and that their cluster,
 // which has answered, does not list.
 func (s *shard) unlisted() (gone []audit.Source) {
@@ -91,12 +69,6 @@ func (s *shard) unlisted() (gone []audit.Source) {
 	return gone
 }
 
-// goneKey names, behind the prefix of a source, when it was first not listed.
-// Each owner has a key of its own, as for everything; the earliest counts.
-const goneKey = "gone/"
-
-func isGoneKey(rest string) bool { return strings.HasPrefix(rest, goneKey) }
-
 // forget deletes what the table holds of sources that have been gone for long
 // enough: their entries would be recovered at every rebalance for ever. The
 // moment is noted in the table, so that restarts do not begin the wait anew.
@@ -107,77 +79,102 @@ func (s *shard) forget(ctx context.Context) error {
 	}
 	s.nextForget = now.Add(forgetEvery)
 	var msgs []shards.Message
-	var dead []audit.Source
+	var noted, dead []audit.Source
 	gone := map[audit.Source]bool{}
 	for _, src := range s.unlisted() {
 		gone[src] = true
-		prefix := counter.SourcePrefix(src)
-		since, noted := s.goneSince(prefix)
+		if s.buried(src) {
+			continue
+		}
+		since, known := s.goneSince(src)
 		switch {
-		case !noted:
-			msgs = append(msgs, shards.Message{Key: prefix + goneKey + s.claim.Owner, Value: binary.AppendVarint(nil, now.UnixMilli())})
+		case !known:
+			noted = append(noted, src)
+			msgs = append(msgs, shards.Message{Key: counter.SourcePrefix(src) + goneKey + s.claim.Owner, Value: binary.AppendVarint(nil, now.UnixMilli())})
 		case now.Sub(since) >= s.p.o.GoneFor:
 			dead = append(dead, src)
 		}
 	}
+	for i, src := range noted {
+		s.note(src, msgs[i].Key, msgs[i].Value)
+	}
 	// One that is back is not gone.
-	for key := range s.claim.Table.All() {
-		if src, rest, err := counter.ParseSource(key); err == nil && isGoneKey(rest) && !gone[src] && s.p.dir.lists(src) {
+	for src, keys := range s.notes {
+		if gone[src] || !s.p.dir.lists(src) {
+			continue
+		}
+		for key := range keys {
 			msgs = append(msgs, shards.Message{Key: key, Delete: true})
 		}
+		delete(s.notes, src)
 	}
 	if err := s.claim.Send(ctx, msgs); err != nil || len(dead) == 0 || !s.claim.Confirm() {
 		return err
 	}
 	msgs = msgs[:0]
 	for _, src := range dead {
-		prefix := counter.SourcePrefix(src)
-		s.mu.Lock()
-		if s.p.dir.lists(src) { // back, meanwhile
-			s.mu.Unlock()
-			continue
-		}
-		keep := s.newestKey(prefix)
-		for key := range s.claim.Table.Range(prefix, prefix+"\xff") {
-			if key != keep {
-				msgs = append(msgs, shards.Message{Key: key, Delete: true})
-			}
-		}
-		delete(s.sources, src)
-		delete(s.table, src)
-		s.mu.Unlock()
-		s.p.log.Info("entries of a source that has been gone are deleted", "source", src, "gone_for", s.p.o.GoneFor)
+		msgs = append(msgs, s.bury(src)...)
 	}
 	s.p.metrics.evicted.Add(float64(len(msgs)))
 	return s.claim.Send(ctx, msgs)
 }
 
-// newestKey is the key of the ledger furthest on. It stays for ever, a hundred
-// bytes: should the source come back, it says which generations and offsets are
-// counted, and without it they would be counted under the same identities again.
-func (s *shard) newestKey(prefix string) (newest string) {
-	var best *counter.Ledger
-	for key, value := range s.claim.Table.Range(prefix, prefix+"\xff") {
-		e, err := counter.Decode(value)
-		if err != nil || e.Ledger == nil {
-			continue
-		}
-		if l := e.Ledger; best == nil || l.Generation > best.Generation || l.Generation == best.Generation && l.Next > best.Next {
-			best, newest = l, key
+// bury gives up a source that is gone: it lists what to delete of it. The ledger
+// furthest on stays for ever, a hundred bytes: should the source come back, it says
+// which generations and offsets are counted, and without it they would be counted
+// under the same identities again.
+func (s *shard) bury(src audit.Source) (msgs []shards.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.p.dir.lists(src) { // back, meanwhile
+		return nil
+	}
+	list := s.table[src]
+	if x := s.sources[src]; x != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.c != nil {
+			if !x.c.Idle() {
+				return nil // its ledger is not written yet
+			}
+			led := x.c.Durable()
+			for _, k := range x.c.Keys() {
+				e := entry{key: k.String()}
+				if k == x.c.LedgerKey() {
+					e.value = led.Append(nil)
+				}
+				list = append(list, e)
+			}
 		}
 	}
-	return newest
+	prefix := counter.SourcePrefix(src)
+	_, keep := newest(list)
+	var kept []entry
+	for _, e := range list {
+		if e.key == keep {
+			kept = append(kept, e)
+			continue
+		}
+		msgs = append(msgs, shards.Message{Key: prefix + e.key, Delete: true})
+	}
+	for key := range s.notes[src] {
+		msgs = append(msgs, shards.Message{Key: key, Delete: true})
+	}
+	delete(s.sources, src)
+	delete(s.notes, src)
+	if s.table[src] = kept; len(kept) == 0 {
+		delete(s.table, src)
+	}
+	s.p.log.Info("entries of a source that has been gone are deleted", "source", src, "gone_for", s.p.o.GoneFor)
+	return msgs
+}
+
+// buried says whether there is nothing to delete of a source.
+func (s *shard) buried(src audit.Source) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.notes[src]) == 0 && len(s.table[src]) <= 1 && s.sources[src] == nil
 }
 
 // forgetEvery is how often a shard looks for sources that are gone.
 const forgetEvery = time.Minute
-
-func (s *shard) goneSince(prefix string) (earliest time.Time, noted bool) {
-	for _, value := range s.claim.Table.Range(prefix+goneKey, prefix+goneKey+"\xff") {
-		ms, n := binary.Varint(value)
-		if at := time.UnixMilli(ms); n > 0 && (!noted || at.Before(earliest)) {
-			earliest, noted = at, true
-		}
-	}
-	return earliest, noted
-}

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	messages, bytes, replayed prometheus.Counter
 	rows, ledgers, evicted    prometheus.Counter
-	unconfirmed               prometheus.Counter
+	unconfirmed, pauses       prometheus.Counter
 	missed                    *prometheus.CounterVec
 	flush                     prometheus.Histogram
 }
@@ -28,6 +28,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		ledgers:     counter("ledgers_total", "Ledgers written to the table."),
 		evicted:     counter("evicted_total", "Keys deleted from the table."),
 		unconfirmed: counter("unconfirmed_total", "Times that the coordinator did not confirm the ownership of a shard."),
+		pauses:      counter("pauses_total", "Times that a source was read no further until its rows were stored."),
 		missed: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "chaperone", Subsystem: "count", Name: "missed_offsets_total",
 			Help: "Offsets that could not be counted, by reason; at most so many messages."}, []string{"reason"}),
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "chaperone", Subsystem: "count", Name: "flush_seconds",
@@ -37,6 +38,8 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 	gauge("shards", "Shards that this instance owns.", func() float64 { return float64(p.size().shards) })
 	gauge("sources", "Source partitions that this instance counts.", func() float64 { return float64(p.size().sources) })
 	gauge("rows_open", "Rows in memory.", func() float64 { return float64(p.size().rows) })
+	gauge("rows_closed", "Rows of closed segments that wait to be durable; above a bound sources that add to them are not read.",
+		func() float64 { return float64(p.pressure.rows.Load()) })
 	gauge("table_entries", "Entries of the table that belong to the sources of this instance, of all owners. It falls when segments close; one that only rises means an instance that keeps restarting.",
 		func() float64 { return float64(p.size().stored) })
 	return m

@@ -16,9 +16,15 @@ import (
 // keepOpen reads every source of the shard that the directory lists, until ctx
 // ends: new ones, and again those that were lost.
 func (s *shard) keepOpen(ctx context.Context) {
+	said := false
 	for ctx.Err() == nil {
+		known := s.p.dir.complete(s.p.clusters)
 		listed, changed := s.p.dir.of(s.claim.Partition)
 		again := s.openAll(ctx, listed)
+		if known && !again && !said {
+			said = true
+			s.p.allOpen(s.claim)
+		}
 		var timer <-chan time.Time
 		if again {
 			timer = time.After(retryAfter)
@@ -29,6 +35,23 @@ func (s *shard) keepOpen(ctx context.Context) {
 		case <-s.reopened:
 		case <-timer:
 		}
+	}
+}
+
+// allOpen notes that all sources of a shard are being read, and says so when that
+// is so for all shards of the session: then it has taken over.
+func (p *Processor) allOpen(c *shards.Claim) {
+	p.mu.Lock()
+	if p.openOwner != c.Owner {
+		p.openOwner, p.openShards = c.Owner, 0
+	}
+	p.openShards++
+	all := p.openShards == c.Claims
+	p.mu.Unlock()
+	if all {
+		n := p.size()
+		p.log.Info("all sources are being read", "sources", n.sources, "rows", n.rows, "table_entries", n.stored, "owner", c.Owner,
+			"since_session_began", time.Since(c.Began).Round(time.Millisecond))
 	}
 }
 
@@ -133,7 +156,10 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 			if !known && !s.recovered(x.Source) {
 				continue
 			}
-			s.recover(x, start, e)
+			if err := s.recover(x, start, e); err != nil {
+				x.failed(err)
+				continue
+			}
 		}
 		if err := s.read(reader, x, e); err != nil {
 			s.p.log.Debug("source not opened, trying again", "source", x.Source, "err", err)
@@ -173,11 +199,11 @@ func (s *shard) still(c *cluster, sources []*source) ([]*source, error) {
 }
 
 // recover makes the source's counter from what the table holds.
-func (s *shard) recover(x *source, start int64, e edges) {
-	s.mu.Lock()
-	entries := s.table[x.Source]
-	delete(s.table, x.Source)
-	s.mu.Unlock()
+func (s *shard) recover(x *source, start int64, e edges) error {
+	entries, err := s.take(x.Source)
+	if err != nil {
+		return err
+	}
 	c, found := counter.Recover(counter.Options{Owner: s.claim.Owner, Windows: s.p.o.Windows, Digest: x.digest, Start: start},
 		counter.Edges{Oldest: e.start, Newest: e.end}, entries)
 	if found.Damaged != nil {
@@ -190,6 +216,7 @@ func (s *shard) recover(x *source, start int64, e edges) {
 	defer x.mu.Unlock()
 	x.c = c
 	x.waiting = time.Now()
+	return nil
 }
 
 // read opens the reader at the counter's position. A source that was lost for

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
-	"github.com/chaperone-audit/chaperone/processors/counter"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -20,23 +19,25 @@ type shard struct {
 
 	mu      sync.Mutex
 	sources map[audit.Source]*source
-	table   map[audit.Source]map[counter.Key]counter.Entry // recovered; taken out when a source is opened
+	table   map[audit.Source][]entry // recovered; taken out when a source is opened
 
 	kicked   chan struct{} // a source waits for a flush
 	reopened chan struct{} // a source was lost
 
-	recreated  map[audit.Source]bool // sources of which sayRecreated has spoken
+	recreated  map[audit.Source]bool                 // sources of which sayRecreated has spoken
+	notes      map[audit.Source]map[string]time.Time // by key: since when sources have been gone
 	nextForget time.Time
 }
 
 // Work is the shards.Worker of the counting group.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	s := &shard{p: p, claim: c, sources: map[audit.Source]*source{}, kicked: make(chan struct{}, 1), reopened: make(chan struct{}, 1),
-		recreated: map[audit.Source]bool{}}
+		recreated: map[audit.Source]bool{}, notes: map[audit.Source]map[string]time.Time{}}
 	if err := s.load(); err != nil {
 		return err
 	}
 	p.enter(s)
+	defer s.lift()
 	defer func() {
 		select {
 		case <-c.Draining: // stays, for the last report of progress
@@ -81,36 +82,6 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 		case <-s.kicked:
 		}
 	}
-}
-
-// load takes the entries that goka has recovered, and leaves the store to it.
-func (s *shard) load() error {
-	if s.claim.Table == nil {
-		return fmt.Errorf("shard %d: goka gave no table", s.claim.Partition)
-	}
-	s.table = map[audit.Source]map[counter.Key]counter.Entry{}
-	for key, value := range s.claim.Table.All() {
-		src, rest, err := counter.ParseSource(key)
-		if err != nil {
-			return fmt.Errorf("table of shard %d: %w", s.claim.Partition, err)
-		}
-		if isGoneKey(rest) {
-			continue
-		}
-		k, err := counter.ParseKey(rest)
-		if err != nil {
-			return fmt.Errorf("table of shard %d: %w", s.claim.Partition, err)
-		}
-		entry, err := counter.Decode(value)
-		if err != nil {
-			return fmt.Errorf("table of shard %d: %q: %w", s.claim.Partition, key, err)
-		}
-		if s.table[src] == nil {
-			s.table[src] = map[counter.Key]counter.Entry{}
-		}
-		s.table[src][k] = entry
-	}
-	return nil
 }
 
 // reopen and hurry wake the two loops. They never block.
@@ -163,6 +134,16 @@ func (s *shard) drain(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond): // the coordinator may have to be asked again
 		}
+	}
+}
+
+// lift takes the shard's rows off the instance's pressure: another owner has them.
+func (s *shard) lift() {
+	for _, x := range s.list() {
+		x.mu.Lock()
+		s.p.pressure.moved(x.closed, 0)
+		x.closed = 0
+		x.mu.Unlock()
 	}
 }
 

@@ -26,6 +26,7 @@ type source struct {
 	window  audit.Window     // of the last message
 	reading bool             // the reader has it open
 	paused  bool             // ... and waits for a flush
+	closed  int              // rows of closed segments, as the instance's pressure has them
 	lost    error            // why it is no longer read; nil if it was never, or was closed by us
 	retry   time.Time        // not opened before
 	trouble error            // why it could not be opened or was lost, for people; nil once it is read again
@@ -58,12 +59,21 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 		x.shard.reopen()
 		return false
 	}
-	if x.c.Pending() > x.shard.p.o.MaxPending {
+	over := x.weigh()
+	if x.c.Pending() > x.shard.p.o.MaxPending || over && x.closed > 0 {
 		x.paused = true
+		x.shard.p.metrics.pauses.Inc()
 		x.shard.hurry()
 		return false
 	}
 	return true
+}
+
+// weigh tells the instance how many rows of closed segments the source has.
+func (x *source) weigh() (over bool) {
+	before := x.closed
+	x.closed = x.c.Closed()
+	return x.shard.p.pressure.moved(before, x.closed)
 }
 
 // Lost notes that the reader has given up the source.

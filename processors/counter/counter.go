@@ -3,7 +3,9 @@ package counter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
 )
@@ -19,11 +21,13 @@ type Event struct {
 // A Counter counts one source. It is not safe for concurrent use.
 type Counter struct {
 	owner string
-	led   Ledger      // as of the next offset to count
-	rows  map[id]*Row // of the open segment, of later ones found ahead, and of closed ones not yet durable
-	open  int         // rows of the open segment
-	cur   *Row        // the row of the last message; of the open segment
+	led   Ledger        // as of the next offset to count
+	rows  map[id]*Row   // of the open segment, of later ones found ahead, and of closed ones not yet durable
+	cold  map[id]string // such rows that rest, encoded; none is in both
+	open  int           // rows of the open segment
+	cur   *Row          // the row of the last message; of the open segment
 	dirty []*Row
+	hot   int // see hotRows
 
 	ahead    map[int64]found // later segments that recovery found rows of
 	turn     int64           // where the next segment begins, if a row found ahead says so
@@ -122,12 +126,12 @@ func (c *Counter) compare(e *Event) {
 // row finds or opens the row of a message. Segments begin where the log says
 // so: at the message that would open one window too many.
 func (c *Counter) row(e *Event) *Row {
-	if r := c.rows[id{c.led.Segment, e.Window}]; r != nil {
+	if r := c.find(id{c.led.Segment, e.Window}); r != nil {
 		return r
 	}
 	if c.open >= c.led.Windows {
 		c.nextSegment()
-		if r := c.rows[id{c.led.Segment, e.Window}]; r != nil {
+		if r := c.find(id{c.led.Segment, e.Window}); r != nil {
 			return r
 		}
 	}
@@ -188,8 +192,11 @@ func (c *Counter) Durable() Ledger { return c.durable }
 
 // Len is the number of rows in memory, Stored the number of entries that the
 // table may hold of the source, of all owners.
-func (c *Counter) Len() int    { return len(c.rows) }
+func (c *Counter) Len() int    { return len(c.rows) + len(c.cold) }
 func (c *Counter) Stored() int { return len(c.stored) }
+
+// Keys lists these entries, in no order.
+func (c *Counter) Keys() []Key { return slices.Collect(maps.Keys(c.stored)) }
 
 // Stats are for metrics.
 func (c *Counter) Stats() Stats { return c.stats }

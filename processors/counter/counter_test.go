@@ -97,7 +97,7 @@ func TestSegments(t *testing.T) {
 		for _, k := range []Key{{Segment: 0, Window: 0}, {Segment: 1, Window: 1200}, {Segment: 1, Window: 0}, {Segment: 2, Window: 1800}, {Segment: 2, Window: 1200}} {
 			k.Owner = "b"
 			if k.Segment == 2 {
-				if ra := a.rows[id{k.Segment, k.Window}]; !sameRow(ra, tab.row(t, k)) {
+				if ra := a.peek(id{k.Segment, k.Window}); !sameRow(ra, tab.row(t, k)) {
 					t.Errorf("%v: %+v and %+v", k, ra, tab.row(t, k))
 				}
 			} else if _, left := tab[k]; left {
@@ -164,7 +164,7 @@ func TestSegments(t *testing.T) {
 		b.Add(log[3]) // 2 is gone
 		b.Add(log[4])
 		tab.round(t, b)
-		if r := b.rows[id{0, 0}]; r != nil && r.Count != 1 {
+		if r := b.peek(id{0, 0}); r != nil && r.Count != 1 {
 			t.Errorf("message 3 is in segment 0 too: %+v", r)
 		}
 		if l := b.State(); l.Segment != 2 {

@@ -84,19 +84,28 @@ func (e Entry) Append(b []byte) []byte {
 	return e.Row.Append(b)
 }
 
+// CheckFormat looks only at whether this program can read an entry, damaged or
+// not: one of a later format must not be taken for damage.
+func CheckFormat(b []byte) error {
+	if len(b) < 2 {
+		return fmt.Errorf("%w: %d bytes", errEntry, len(b))
+	}
+	if kind := b[0]; kind != kindRow && kind != kindLedger {
+		return fmt.Errorf("%w: kind %q", errEntry, kind)
+	}
+	if version := b[1]; version != formatVersion {
+		return fmt.Errorf("table entry of format %d, this program reads %d: run the version that wrote it", version, formatVersion)
+	}
+	return nil
+}
+
 // Decode reads what Append writes. It keeps no reference to b.
 func Decode(b []byte) (Entry, error) {
-	if len(b) < 2 {
-		return Entry{}, fmt.Errorf("%w: %d bytes", errEntry, len(b))
-	}
-	kind, version := b[0], b[1]
-	if kind != kindRow && kind != kindLedger {
-		return Entry{}, fmt.Errorf("%w: kind %q", errEntry, kind)
-	}
-	if version != formatVersion {
-		return Entry{}, fmt.Errorf("table entry of format %d, this program reads %d: run the version that wrote it", version, formatVersion)
+	if err := CheckFormat(b); err != nil {
+		return Entry{}, err
 	}
 	r := reader{b: b[2:]}
+	kind := b[0]
 	var e Entry
 	if kind == kindRow {
 		e.Row = r.row()

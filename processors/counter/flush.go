@@ -3,6 +3,7 @@ package counter
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -26,7 +27,17 @@ func (c *Counter) DirtyRows() int {
 // Pending is how many rows wait: for a flush, or closed and kept until a ledger
 // past them is durable. A reader should pause while it is large: event times
 // that scatter over more windows than a segment holds make a row per message.
-func (c *Counter) Pending() int { return len(c.dirty) + len(c.rows) - c.open }
+func (c *Counter) Pending() int { return len(c.dirty) + c.Len() - c.open }
+
+// Closed is how many of these rows are of segments before the open one. They leave
+// the memory with the next ledger, and there is no other bound to their number.
+func (c *Counter) Closed() int {
+	n := c.Len() - c.open
+	for _, f := range c.ahead {
+		n -= f.rows
+	}
+	return n
+}
 
 // Flush hands every changed row, ordered by segment and window, to put, which
 // must encode it before it returns. It gives the ledger to be written, at
@@ -69,6 +80,11 @@ func (c *Counter) settle() {
 			sum += r.Count
 		}
 	}
+	for i, enc := range c.cold {
+		if i.segment == c.led.Segment {
+			sum += decoded(enc).Count
+		}
+	}
 	c.led.Total += sum - c.led.SegmentCount
 	c.led.SegmentCount = sum
 }
@@ -79,19 +95,20 @@ func (c *Counter) LedgerKey() Key {
 }
 
 // Acked says that a ledger given by Flush is durable. Closed segments leave the
-// memory.
+// memory, and rows that rest take less of it.
 func (c *Counter) Acked(l Ledger) {
 	if l.Generation != c.led.Generation {
 		return // of before a Restart
 	}
-	c.ask = c.ask || c.fresh || !c.wrote || l.Segment > c.durable.Segment
+	closed := l.Segment > c.durable.Segment
+	c.ask = c.ask || c.fresh || !c.wrote || closed
 	c.durable, c.wrote = l, true
 	c.stored[c.LedgerKey()] = struct{}{}
-	for i := range c.rows {
-		if i.segment < l.Segment {
-			delete(c.rows, i)
-		}
+	if closed {
+		maps.DeleteFunc(c.rows, func(i id, _ *Row) bool { return i.segment < l.Segment })
+		maps.DeleteFunc(c.cold, func(i id, _ string) bool { return i.segment < l.Segment })
 	}
+	c.cool()
 }
 
 // Unsure says that the coordinator is worth asking whether we still own the

@@ -45,7 +45,7 @@ var ErrDamaged = errors.New("the table does not hold what its ledger claims")
 // digest is another. Then a new generation begins: after all that a row has
 // counted, so that generations add up.
 func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
-	c := &Counter{owner: o.Owner, rows: map[id]*Row{}, stored: make(map[Key]struct{}, len(table)), turn: unknownTurn}
+	c := &Counter{owner: o.Owner, rows: map[id]*Row{}, cold: map[id]string{}, stored: make(map[Key]struct{}, len(table)), turn: unknownTurn, hot: hotRows}
 	for k := range table {
 		c.stored[k] = struct{}{}
 	}
@@ -91,6 +91,7 @@ func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 // generation at another offset. Flush sees to that.
 func (c *Counter) begin(l Ledger) {
 	clear(c.rows)
+	clear(c.cold)
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
 	c.open, c.cur, c.ahead, c.turn, c.replayTo = 0, nil, nil, unknownTurn, 0
@@ -115,8 +116,6 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 	}
 	var sum uint64
 	for i, r := range c.rows {
-		r = r.clone()
-		c.rows[i] = r
 		if i.segment == led.Segment {
 			// Rows opened after Next are among these. That is harmless: they
 			// belong to the segment whether opened now or found open.
@@ -132,8 +131,13 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 		if r.Last >= led.Next {
 			// Acknowledged by the table, but perhaps not by the audit topic.
 			// The replay would skip all of its messages and never emit it.
+			r = r.clone()
+			c.rows[i] = r
 			c.touch(r)
 			c.replayTo = max(c.replayTo, r.Last+1)
+		} else {
+			delete(c.rows, i)
+			c.store(r)
 		}
 	}
 	c.findTurn()

@@ -205,11 +205,11 @@ func (w *world) checkRecovery(last int64) {
 		w.fail("recovered ledger %+v, want segment %d total %d", l, segment, total)
 	}
 	for i, r := range rows {
-		if g := c.rows[i]; i.segment == segment && (g == nil || !sameRow(g, r)) {
+		if g := c.peek(i); i.segment == segment && (g == nil || !sameRow(g, r)) {
 			w.fail("recovered row %v is %+v, want %+v", i, g, r)
 		}
 	}
-	if c.open != len(c.rows) || len(c.rows) > l.Windows {
-		w.fail("recovered %d rows, open %d, windows per segment %d", len(c.rows), c.open, l.Windows)
+	if c.open != c.Len() || c.Len() > l.Windows {
+		w.fail("recovered %d rows, open %d, windows per segment %d", c.Len(), c.open, l.Windows)
 	}
 }

@@ -64,6 +64,7 @@ func (w *world) recover(a *actor) {
 		o.Start = w.Int64N(30)
 	}
 	c, found := Recover(o, Edges{w.logStart, newest}, table)
+	c.hot = w.k % 3 // of so few rows most would else stay decoded
 	if w.calm() {
 		switch {
 		case found.Damaged != nil:

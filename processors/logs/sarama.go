@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 
@@ -23,6 +24,8 @@ const maxBatch = 64
 // only the offset after the last record.
 type Sarama struct {
 	consumer sarama.Consumer
+	mayHold  int64
+	holding  atomic.Int64 // sources that are paused and keep what they were given
 
 	mu     sync.Mutex
 	open   map[audit.Source]*saramaSource
@@ -38,8 +41,19 @@ func NewSarama(brokers []string, config *sarama.Config) (*Sarama, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect a reader to %v: %w", brokers, err)
 	}
-	return &Sarama{consumer: c, open: map[audit.Source]*saramaSource{}}, nil
+	return &Sarama{consumer: c, mayHold: holdAtMost, open: map[audit.Source]*saramaSource{}}, nil
 }
+
+// holdAtMost is what Hold overrides.
+const holdAtMost = 8
+
+// Hold sets how many sources may keep, while they are paused, what they have been
+// given and not taken; call it before anything is opened. A partition consumer
+// keeps by that the whole response that it is part of, of all partitions, and has
+// no way to put it back. So those above the number let go of theirs, and when they
+// are resumed are opened anew where they were: more is read twice, and memory does
+// not grow with the number of paused sources.
+func (r *Sarama) Hold(n int) { r.mayHold = int64(n) }
 
 // saramaSource is one open source, with a goroutine of its own.
 type saramaSource struct {
@@ -124,11 +138,38 @@ func (r *Sarama) Shutdown(context.Context) error {
 
 // read reads until the source is closed or lost, and says why it was lost.
 func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
+	for {
+		next, err := r.stretch(src, from, s)
+		if !errors.Is(err, errLetGo) {
+			return err
+		}
+		if !s.resumed() {
+			return nil
+		}
+		from = next
+	}
+}
+
+// errLetGo says that a source is paused without a partition consumer.
+var errLetGo = errors.New("paused, and let go")
+
+// resumed waits while the source is paused; false says that it was closed.
+func (s *saramaSource) resumed() bool {
+	select {
+	case <-s.resume:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+// stretch reads with one partition consumer, up to next.
+func (r *Sarama) stretch(src audit.Source, from int64, s *saramaSource) (next int64, err error) {
 	pc, err := r.consumer.ConsumePartition(src.Topic, src.Partition, from)
 	if err != nil {
-		return lost(err, from)
+		return from, lost(err, from)
 	}
-	next := from
+	next = from
 	defer func() {
 		pc.AsyncClose()
 		go func() {
@@ -141,13 +182,13 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 	for {
 		select {
 		case <-s.quit:
-			return nil
+			return next, nil
 		case e, ok := <-pc.Errors():
 			if !ok || permanent(e.Err) {
 				if ok {
 					err = e.Err
 				}
-				return lost(err, next)
+				return next, lost(err, next)
 			}
 			err = e.Err // sarama tries again
 		case m, ok := <-pc.Messages():
@@ -155,7 +196,7 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 				for e := range pc.Errors() { // closed as well: the last one says why
 					err = e.Err
 				}
-				return lost(err, next)
+				return next, lost(err, next)
 			}
 			room := rooms.Get().(*room)
 			room.take(m, pc.Messages())
@@ -165,10 +206,14 @@ func (r *Sarama) read(src audit.Source, from int64, s *saramaSource) error {
 			if more {
 				continue
 			}
-			select {
-			case <-s.resume:
-			case <-s.quit:
-				return nil
+			if r.holding.Add(1) > r.mayHold {
+				r.holding.Add(-1)
+				return next, errLetGo
+			}
+			resumed := s.resumed()
+			r.holding.Add(-1)
+			if !resumed {
+				return next, nil
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -23,8 +24,11 @@ type Claim struct {
 	Partition int32
 	Claims    int    // that the session has, this one included
 	Owner     string // names the session in keys; unique among all sessions ever
+	// Began is when the session did, before tables were recovered.
+	Began time.Time
 	// Table holds what the group table had in this partition when the session
-	// began, and what has been sent since; nil if the group has no table.
+	// began, and what has been sent since, until it is told to Release it; nil if
+	// the group has no table.
 	Table *Store
 	// Messages are those of the input topic. A formal topic never has any.
 	Messages <-chan *sarama.ConsumerMessage

@@ -36,6 +36,8 @@ type handler struct {
 	r    *run
 	goka sarama.ConsumerGroupHandler
 	s    *session
+
+	began time.Time
 }
 
 // Setup returns when goka has recovered the tables of all claims.
@@ -46,12 +48,12 @@ func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
 	for _, p := range s.Claims()[h.p.input] {
 		h.s.marks[p] = &marks{}
 	}
-	begin := time.Now()
+	h.began = time.Now()
 	if err := h.goka.Setup(h.s); err != nil {
 		return err
 	}
 	h.p.sessions.Add(1)
-	h.p.o.Log.Info("session begins", "generation", s.GenerationID(), "claims", len(h.s.marks), "owner", h.s.owner, "recovered_in", time.Since(begin).Round(time.Millisecond))
+	h.p.o.Log.Info("session begins", "generation", s.GenerationID(), "claims", len(h.s.marks), "owner", h.s.owner, "recovered_in", time.Since(h.began).Round(time.Millisecond))
 	h.p.o.Health.OK()
 	return nil
 }
@@ -67,7 +69,7 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 	ctx, cancel := context.WithCancelCause(s.Context())
 	defer cancel(nil)
 	c := &Claim{
-		Partition: claim.Partition(), Claims: len(h.s.marks), Owner: h.s.owner, Table: h.r.store(claim.Partition()),
+		Partition: claim.Partition(), Claims: len(h.s.marks), Owner: h.s.owner, Began: h.began, Table: h.r.store(claim.Partition()),
 		Messages: claim.Messages(), Draining: h.p.draining,
 		input: h.p.input, session: h.s, out: make(chan *sarama.ConsumerMessage), marks: h.s.marks[claim.Partition()],
 	}

@@ -29,6 +29,9 @@ type Options struct {
 	Worker Worker
 	Log    *slog.Logger
 	Health *health.Part
+	// FetchBytes is how much all brokers together may send at a time, of the input,
+	// and of the table; 8 MiB of each broker if zero.
+	FetchBytes int
 	// InstanceID, if set, makes the membership static (KIP-345): a restart within
 	// the session timeout causes no rebalance. Unique among running instances.
 	InstanceID string
@@ -249,13 +252,13 @@ func (p *Processor) build(r *run) (*goka.Processor, error) {
 			return s, nil
 		}),
 		goka.WithConsumerGroupBuilder(func(brokers []string, name, clientID string) (sarama.ConsumerGroup, error) {
-			g, err := sarama.NewConsumerGroup(brokers, name, GroupConfig(p.o.Config(), p.o.InstanceID))
+			g, err := sarama.NewConsumerGroup(brokers, name, p.share(r, GroupConfig(p.o.Config(), p.o.InstanceID)))
 			if err != nil {
 				return nil, fmt.Errorf("consumer group %s: %w", name, err)
 			}
 			return &group{g, p, r}, nil
 		}),
-		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(TableConfig(p.o.Config()))),
+		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(p.share(r, TableConfig(p.o.Config())))),
 		goka.WithProducerBuilder(goka.ProducerBuilderWithConfig(ProducerConfig(p.o.Config()))),
 		goka.WithTopicManagerBuilder(goka.TopicManagerBuilderWithConfig(AskConfig(p.o.Config()), tm)),
 		goka.WithRebalanceCallback(func(a goka.Assignment) {
@@ -271,6 +274,10 @@ func (p *Processor) build(r *run) (*goka.Processor, error) {
 		return nil, fmt.Errorf("goka: %w", err)
 	}
 	return proc, nil
+}
+
+func (p *Processor) share(r *run, c *sarama.Config) *sarama.Config {
+	return ShareFetch(c, p.o.FetchBytes, len(r.client.Brokers()))
 }
 
 // Callback is the whole of the goka callback of a group: nothing is decided or

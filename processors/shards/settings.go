@@ -35,6 +35,7 @@ func GroupConfig(c *sarama.Config, instanceID string) *sarama.Config {
 	c.Consumer.Return.Errors = false
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.MaxWaitTime = 250 * time.Millisecond
+	c.Consumer.Fetch.MaxBytes = fetchBytes
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	// A rebalance waits for the slowest member, but JoinGroup is read with
 	// Net.ReadTimeout: with sarama's 60 s against 30 s one dead joiner is an
@@ -45,12 +46,31 @@ func GroupConfig(c *sarama.Config, instanceID string) *sarama.Config {
 	return c
 }
 
+// fetchBytes is what a broker sends at a time, of all partitions together, unless
+// ShareFetch says less. It bounds the memory: decoded it is several times as much,
+// and a partition that nobody takes from keeps the whole response that it is part of.
+const fetchBytes = 8 << 20
+
+// ShareFetch bounds what all brokers of a cluster together send at a time; 0 leaves
+// it as it is. A batch that is larger than its broker's share comes all the same, or
+// there would be no getting past it.
+func ShareFetch(c *sarama.Config, bytes, brokers int) *sarama.Config {
+	const least = 128 << 10 // less would cost more CPU than it saves memory
+	f := &c.Consumer.Fetch
+	if bytes > 0 {
+		f.MaxBytes = int32(min(int(f.MaxBytes), max(least, bytes/max(1, brokers))))
+		f.Default = min(f.Default, f.MaxBytes)
+	}
+	return c
+}
+
 // TableConfig is for goka's reading of tables, which it does at the start of a
 // session only, by partitions that join a fetch one after another: the usual
 // wait of 500 ms would cost a second.
 func TableConfig(c *sarama.Config) *sarama.Config {
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Consumer.MaxWaitTime = 50 * time.Millisecond
+	c.Consumer.Fetch.MaxBytes = fetchBytes
 	c.Consumer.Return.Errors = false
 	c.ChannelBufferSize = 256
 	return c
@@ -81,9 +101,9 @@ func SourceConfig(c *sarama.Config) *sarama.Config {
 	c.Net.MaxOpenRequests = 100
 	c.Consumer.MaxWaitTime = 250 * time.Millisecond
 	c.Consumer.MaxProcessingTime = 250 * time.Millisecond
-	c.Consumer.Fetch.Default = 1 << 20  // 64 KiB costs twice the CPU
-	c.Consumer.Fetch.Max = 0            // a limit below the largest message would skip it
-	c.Consumer.Fetch.MaxBytes = 8 << 20 // of all partitions together: it bounds the memory of catching up, and cuts no message
+	c.Consumer.Fetch.Default = 1 << 20     // 64 KiB costs twice the CPU
+	c.Consumer.Fetch.Max = 0               // a limit below the largest message would skip it
+	c.Consumer.Fetch.MaxBytes = fetchBytes // of all partitions together: it bounds the memory of catching up, and cuts no message
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.Return.Errors = true
 	c.Consumer.Retry.Backoff = 500 * time.Millisecond

@@ -17,6 +17,7 @@ type Store struct {
 	bytes  int
 	offset int64
 	set    bool // offset is
+	closed bool // by Release
 }
 
 var _ storage.Storage = (*Store)(nil)
@@ -49,6 +50,9 @@ func (s *Store) Set(key string, value []byte) error {
 	v := append(make([]byte, 0, len(value)), value...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
 	old, replaced := s.m.Set(key, v)
 	s.bytes += len(v) - len(old)
 	if !replaced {
@@ -65,6 +69,15 @@ func (s *Store) Delete(key string) error {
 		s.bytes -= len(key) + len(old)
 	}
 	return nil
+}
+
+// Release lets go of all entries, and takes none from now on, but offsets: for
+// who has taken out what was recovered and knows what it writes itself. Held by
+// both, it would be held twice.
+func (s *Store) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.m, s.bytes, s.closed = btree.NewMap[string, []byte](64), 0, true
 }
 
 // Len is the number of keys, Bytes what keys and values take.

@@ -90,3 +90,15 @@ func TestMarksAreCounted(t *testing.T) {
 	m.mark()
 	<-done
 }
+
+func TestStoreThatIsReleasedHoldsNothing(t *testing.T) {
+	s := NewStore()
+	_ = s.Set("a", []byte("1"))
+	_ = s.SetOffset(7)
+	s.Release()
+	_ = s.Set("b", []byte("2"))
+	_ = s.Delete("a")
+	if at, _ := s.GetOffset(-1); s.Len() != 0 || s.Bytes() != 0 || at != 7 {
+		t.Errorf("%d entries, %d bytes, offset %d", s.Len(), s.Bytes(), at)
+	}
+}

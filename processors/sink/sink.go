@@ -32,6 +32,8 @@ type Options struct {
 	BatchRecords int
 	BatchBytes   int
 	BatchAge     time.Duration
+	// FetchBytes is how much brokers may send at a time; see shards.Options.
+	FetchBytes int
 	// WriteTimeout bounds one attempt to write; 1 min if zero.
 	WriteTimeout time.Duration
 	// RetryAfter is the pause after a first failure (250 ms if zero). It doubles
@@ -82,7 +84,7 @@ func New(o Options) *Processor {
 	p.batcher = newBatcher(&p.o, p.aside, p.metrics, o.Health.Part("sink store"))
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.SinkGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part("sink"),
-		InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
+		FetchBytes: o.FetchBytes, InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
 	})
 	return p
 }
