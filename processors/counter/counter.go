@@ -36,6 +36,7 @@ type Counter struct {
 	stored  map[Key]struct{} // what the table may hold of this source
 	broken  error
 	stats   Stats
+	books   books
 }
 
 // id names a row within a generation.
@@ -50,11 +51,18 @@ type found struct {
 // unknownTurn is above every offset.
 const unknownTurn = math.MaxInt64
 
-// Stats are counts since the counter was made, for metrics.
+// Stats are counts since the counter was made, for metrics. Each message handed
+// to Add is in one of them.
 type Stats struct {
-	Counted  uint64 // messages folded into rows
-	Replayed uint64 // messages read again that their row already had
+	Counted  uint64 // folded into rows
+	Replayed uint64 // read again after a restart, when their row had them already
+	Again    uint64 // the last one counted, read again to be compared
+	Below    uint64 // others below Next: a reader should not give them
+	Dropped  uint64 // came when the counter was broken
 }
+
+// Messages is how many were handed to Add.
+func (s *Stats) Messages() uint64 { return s.Counted + s.Replayed + s.Again + s.Below + s.Dropped }
 
 // ErrTruncated is wrapped by what Broken returns.
 var ErrTruncated = errors.New("the log was cut below what had been counted, and grew again")
@@ -66,11 +74,15 @@ var ErrTruncated = errors.New("the log was cut below what had been counted, and 
 func (c *Counter) Add(e *Event) {
 	if e.Offset < c.led.Next {
 		if e.Offset == c.led.Last {
+			c.stats.Again++
 			c.compare(e)
+		} else {
+			c.stats.Below++
 		}
 		return
 	}
 	if c.broken != nil {
+		c.stats.Dropped++
 		return
 	}
 	if c.led.Total == 0 {
@@ -91,6 +103,7 @@ func (c *Counter) Add(e *Event) {
 	l.Last, l.LastHash, l.LastTime = e.Offset, e.Hash, e.Time
 	if e.Offset <= r.Last {
 		c.stats.Replayed++
+		c.books.unread--
 		return
 	}
 	r.Last = e.Offset
@@ -139,6 +152,9 @@ func (c *Counter) row(e *Event) *Row {
 
 // nextSegment turns to the next segment.
 func (c *Counter) nextSegment() {
+	if c.replayTo > 0 {
+		c.settleSegment()
+	}
 	c.led.Segment++
 	c.led.SegmentCount = 0
 	c.cur = nil

@@ -25,7 +25,7 @@ func TestRecovery(t *testing.T) {
 		if r := tab.row(t, Key{Owner: "b"}); r.Count != 5 || r.Last != 4 {
 			t.Errorf("row %+v", r)
 		}
-		if s := b.Stats(); s != (Stats{Counted: 1, Replayed: 2}) {
+		if s := b.Stats(); s != (Stats{Counted: 1, Replayed: 2, Again: 1}) {
 			t.Errorf("stats %+v", s)
 		}
 	})
