@@ -202,6 +202,9 @@ func (c *Counter) Broken() error { return c.broken }
 func (c *Counter) State() Ledger   { return c.led }
 func (c *Counter) Durable() Ledger { return c.durable }
 
+// Unstored is how many messages have been counted that Durable does not have.
+func (c *Counter) Unstored() uint64 { return c.led.Total - c.durable.Total }
+
 // Len is the number of rows in memory, Stored the number of entries that the
 // table may hold of the source, of all owners.
 func (c *Counter) Len() int    { return len(c.rows) }
