@@ -59,21 +59,26 @@ func (c *Counter) settle() {
 	}
 	c.replayTo = 0
 	c.settleSegment()
-	c.led.Total += c.books.unread // what was dropped of segments that the replay never opened
+	c.led.Total += c.books.unread // of segments that the replay has passed by
 	c.books.unread = 0
 }
 
 // settleSegment does it for the open segment: during a replay also before the
 // next one opens, because a crash meanwhile leaves the rows of this one behind.
 func (c *Counter) settleSegment() {
-	var sum uint64
+	sum := c.openSum()
+	dropped := sum - c.led.SegmentCount // below 0 if the log was cut and grew again: unsigned numbers bear that
+	c.led.Total += dropped
+	c.led.SegmentCount = sum
+	c.books.unread -= dropped
+}
+
+// openSum is how many messages the rows of the open segment have.
+func (c *Counter) openSum() (sum uint64) {
 	for i, r := range c.rows {
 		if i.segment == c.led.Segment {
 			sum += r.Count
 		}
 	}
-	dropped := sum - c.led.SegmentCount // below 0 if the log was cut and grew again: unsigned numbers bear that
-	c.led.Total += dropped
-	c.led.SegmentCount = sum
-	c.books.unread -= dropped
+	return sum
 }

@@ -21,7 +21,10 @@ func history(t *testing.T, seed uint64, compacted bool) (c *Counter, recorded ui
 	tab, newest := table{}, map[id]*Row{}
 	k := 1 + rng.IntN(4)
 	for n := 0; ; n++ {
-		c, _ = Recover(Options{Owner: string(rune('a' + n)), Windows: k, Digest: "json"}, Edges{0, end}, tab)
+		var found Found
+		if c, found = Recover(Options{Owner: string(rune('a' + n)), Windows: k, Digest: "json"}, Edges{0, end}, tab); found.Damaged != nil {
+			t.Fatalf("seed %d: %v", seed, found.Damaged)
+		}
 		last := n > 4
 		for flushes := rng.IntN(6); last && (c.Next() < end || !c.Idle()) || flushes > 0; flushes-- {
 			read(c, log, rng.IntN(60))
@@ -144,5 +147,34 @@ func TestEachMessageHandedOverIsAccountedFor(t *testing.T) {
 	count(b, 6, 7)
 	if s := b.Stats(); s != (Stats{Counted: 1, Replayed: 2, Again: 2, Below: 1, Dropped: 2}) || s.Messages() != 8 {
 		t.Errorf("%+v, of 8", s)
+	}
+}
+
+// Rows were found ahead, and all of their messages have been compacted away
+// before they were read again: segments open that the replay had passed by.
+func TestSegmentsThatTheReplayPassedByAreCountedOnce(t *testing.T) {
+	o := func(owner string) Options { return Options{Owner: owner, Windows: 1, Digest: "json"} }
+	tab := table{}
+	a, _ := Recover(o("a"), Edges{0, 20}, tab)
+	tab.round(t, a)
+	a.Add(event(0, 0))
+	tab.round(t, a)
+	for n := range int64(5) {
+		a.Add(event(1+n, 600*(1+n)))
+	}
+	tab.rows(a) // and dies before its ledger
+	b, _ := Recover(o("b"), Edges{0, 20}, tab)
+	for n := range int64(4) {
+		b.Add(event(10+n, 0))
+		tab.round(t, b)
+		if off := b.Balance(); off != nil {
+			t.Fatal(off)
+		}
+		if l := b.Durable(); l.Total != 6+uint64(n)+1 {
+			t.Errorf("after message %d the ledger says %d messages, want 6 and what came since", 10+n, l.Total)
+		}
+		if c, found := Recover(o("c"), Edges{0, 20}, tab); found.Damaged != nil {
+			t.Fatalf("after message %d: %v, %+v", 10+n, found.Damaged, c.State())
+		}
 	}
 }

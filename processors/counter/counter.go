@@ -159,6 +159,9 @@ func (c *Counter) nextSegment() {
 	c.led.SegmentCount = 0
 	c.cur = nil
 	c.open = c.ahead[c.led.Segment].rows
+	if c.open > 0 && c.replayTo == 0 { // the replay has passed it by: see settle
+		c.led.SegmentCount = c.openSum()
+	}
 	delete(c.ahead, c.led.Segment)
 	c.findTurn()
 }

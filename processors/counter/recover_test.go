@@ -218,6 +218,15 @@ func TestDiscontinuities(t *testing.T) {
 			t.Errorf("found %+v, next %d", found, c.Next())
 		}
 	})
+	t.Run("a cut is said, though a generation that counted nothing hands on its gap", func(t *testing.T) {
+		l := newLedger(2, 8, &Options{Windows: 2, Digest: "json"})
+		l.Missed = &Gap{From: 4, To: 8, Reason: audit.MissedRetention}
+		tab := table{{Owner: "a", Ledger: true, Generation: 2}: Entry{Ledger: &l}}
+		c, found := Recover(options("b"), Edges{0, 3}, tab)
+		if m := c.State().Missed; found.Reason != audit.MissedTruncated || *m != (Gap{3, 4, audit.MissedTruncated, 0}) {
+			t.Errorf("found %+v, missed %+v", found, m)
+		}
+	})
 	t.Run("two beginnings that retention has overtaken are no damage", func(t *testing.T) {
 		a, b := newLedger(0, 3, &Options{Windows: 2}), newLedger(0, 5, &Options{Windows: 2})
 		tab := table{{Owner: "a", Ledger: true}: Entry{Ledger: &a}, {Owner: "b", Ledger: true}: Entry{Ledger: &b}}
