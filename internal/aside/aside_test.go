@@ -1,12 +1,10 @@
 package aside
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chaperone-audit/chaperone/internal/health"
 )
@@ -40,24 +38,5 @@ func TestARecordReadAgainIsListedOnce(t *testing.T) {
 	}
 	if items, _ := l.Items(); len(items) != 2 {
 		t.Errorf("listed %+v", items)
-	}
-}
-
-func TestTheLogHearsOnceAMinute(t *testing.T) {
-	var out bytes.Buffer
-	l := New(slog.New(slog.NewTextHandler(&out, nil)), nil)
-	defer l.Close()
-	now := time.Unix(1_700_000_000, 0)
-	l.now = func() time.Time { return now }
-	for n := range int64(100) {
-		l.Add("audit", 0, n, errors.New("no record"))
-	}
-	if n := strings.Count(out.String(), "\n"); n != 1 {
-		t.Errorf("%d lines for 100 records at once", n)
-	}
-	now = now.Add(logEvery)
-	l.Add("audit", 0, 100, errors.New("no record"))
-	if !strings.Contains(out.String(), "since_last_line=100") {
-		t.Errorf("the next line does not tell of those in between:\n%s", out.String())
 	}
 }

@@ -99,6 +99,7 @@ type Processor struct {
 	log      *slog.Logger
 	health   *health.Part
 	sources  *health.Part
+	books    *health.Alarm
 	metrics  *metrics
 	dir      *directory
 	clusters map[string]*cluster
@@ -116,6 +117,7 @@ func New(o Options) *Processor {
 	o.fill()
 	p := &Processor{
 		o: o, log: o.Log, health: o.Health.Part("count"), sources: o.Health.Part("count sources"), dir: newDirectory(o.Topology.Shards, o.Log),
+		books:    health.NewAlarm(o.Health.Part("count books"), o.Log, "sums that do not balance"),
 		clusters: map[string]*cluster{}, shards: map[*shard]bool{}, pressure: pressure{most: int64(o.PendingRows)},
 	}
 	p.metrics = newMetrics(o.Metrics, p)
@@ -132,6 +134,7 @@ func New(o Options) *Processor {
 // Run counts until ctx ends, then stores what has been counted, reports it, and
 // returns.
 func (p *Processor) Run(ctx context.Context) error {
+	defer p.books.Close()
 	defer func() {
 		for _, c := range p.clusters {
 			c.close()
@@ -217,22 +220,4 @@ func (p *Processor) sayUnread(now time.Time) {
 		return
 	}
 	p.sources.Degraded(fmt.Sprintf("%d sources are not read, among them %s: %v; trying again", n, first.Source, why))
-}
-
-// size is for gauges.
-type size struct{ shards, sources, rows, stored int }
-
-func (p *Processor) size() (n size) {
-	list, shards := p.all()
-	n.shards = shards
-	for _, x := range list {
-		x.mu.Lock()
-		if x.c != nil {
-			n.sources++
-			n.rows += x.c.Len()
-			n.stored += x.c.Stored()
-		}
-		x.mu.Unlock()
-	}
-	return n
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -225,9 +226,10 @@ func (w *world) instance(change func(*count.Options)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	starts, err := settings.Open(ctx, w.c.Brokers(), w.topology.SettingsTopic(), shards.AskConfig(w.config()), shards.ProducerConfig(w.config()), log)
 	must(w.t, err)
+	metrics, reports := prometheus.NewRegistry(), &health.Registry{}
 	o := count.Options{
 		Brokers: w.c.Brokers(), Config: w.config, Topology: w.topology, Codecs: selector, Starts: starts, Log: log,
-		Health: &health.Registry{}, Metrics: prometheus.NewRegistry(), Host: "test", WindowSize: windowSize, Windows: 3,
+		Health: reports, Metrics: metrics, Host: "test", WindowSize: windowSize, Windows: 3,
 		Poll: 200 * time.Millisecond, FlushEvery: 100 * time.Millisecond, ProgressEvery: 200 * time.Millisecond, DisplayGroup: w.prefix + "display",
 		Clusters: []count.Cluster{{Name: "c1", Tier: "regional", Datacenter: "dc1", Brokers: w.c.Brokers(), Config: w.config,
 			Audited: func(topic string) bool { return len(topic) > len(w.prefix) && topic[:len(w.prefix)] == w.prefix }}},
@@ -244,9 +246,34 @@ func (w *world) instance(change func(*count.Options)) (stop func()) {
 		}
 	}()
 	var once sync.Once
-	stop = func() { once.Do(func() { cancel(); <-done; starts.Close() }) }
+	stop = func() { once.Do(func() { cancel(); <-done; starts.Close(); w.balanced(metrics, reports) }) }
 	w.t.Cleanup(stop)
 	return stop
+}
+
+// balanced holds the books of an instance that has ended against each other.
+func (w *world) balanced(metrics *prometheus.Registry, reports *health.Registry) {
+	families, err := metrics.Gather()
+	must(w.t, err)
+	n := map[string]float64{}
+	for _, f := range families {
+		name := strings.TrimPrefix(f.GetName(), "chaperone_count_")
+		for _, m := range f.Metric {
+			n[name] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	if accounted := n["messages_total"] + n["replayed_total"] + n["read_again_total"] + n["out_of_order_total"] + n["dropped_total"]; n["consumed_total"] != accounted {
+		w.t.Errorf("%v messages were consumed and %v are accounted for: %v", n["consumed_total"], accounted, n)
+	}
+	if n["out_of_order_total"]+n["imbalances_total"]+n["writes_in_flight"]+n["unstored_messages"]+n["rows_waiting"] > 0 {
+		w.t.Errorf("after a graceful stop: %v", n)
+	}
+	list, _ := reports.Reports()
+	for _, r := range list {
+		if r.Part == "count books" && r.State != health.OK {
+			w.t.Errorf("a false alarm: %+v", r)
+		}
+	}
 }
 
 func must(t testing.TB, err error) {

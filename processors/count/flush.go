@@ -19,6 +19,7 @@ func (s *shard) flush(ctx context.Context, budget int) error {
 	chosen := s.choose(budget)
 	if len(chosen) > 0 {
 		if err := s.store(ctx, chosen); err != nil {
+			s.p.metrics.failed.Inc()
 			return err
 		}
 		s.p.metrics.flush.Observe(time.Since(begin).Seconds())
@@ -79,7 +80,11 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		})
 		m, err := x.ledgerMessage(x.c.LedgerKey(), &at[i], x.said != at[i].Generation)
 		x.waiting = time.Time{}
+		off := x.balance()
 		x.mu.Unlock()
+		if off != nil {
+			s.p.imbalance(x.Source, off)
+		}
 		if failed == nil {
 			failed = err
 		}

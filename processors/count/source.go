@@ -22,6 +22,7 @@ type source struct {
 
 	mu      sync.Mutex
 	c       *counter.Counter // nil until recovered
+	handed  uint64           // messages that the reader has handed over
 	e       counter.Event    // of the message at hand; here so that it is not allocated
 	window  audit.Window     // of the last message
 	reading bool             // the reader has it open
@@ -43,14 +44,14 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 	x.trouble = nil
 	bytes := 0
 	before := x.c.Stats()
+	x.handed += uint64(len(b.Records))
 	for i := range b.Records {
 		x.subject.Event(&b.Records[i], &x.window, &x.e)
 		x.c.Add(&x.e)
 		bytes += x.e.Bytes
 	}
 	x.c.Advance(b.Next, b.Epoch)
-	after := x.c.Stats()
-	x.shard.p.metrics.counted(after.Counted-before.Counted, after.Replayed-before.Replayed, bytes)
+	x.shard.p.metrics.consumed(len(b.Records), bytes, before, x.c.Stats())
 	if x.waiting.IsZero() {
 		x.waiting = time.Now() // orders flushes; enters nothing that is counted
 	}

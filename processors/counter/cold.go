@@ -50,18 +50,20 @@ func (c *Counter) cool() {
 }
 
 // store keeps a clean row encoded.
-func (c *Counter) store(r *Row) { c.cold[id{r.Segment, r.Window}] = string(r.Append(nil)) }
+func (c *Counter) store(r *Row) {
+	c.cold[id{r.Segment, r.Window}] = coldRow{string(r.Append(nil)), r.Count}
+}
 
 // find gives a row to be counted into, nil if there is none.
 func (c *Counter) find(i id) *Row {
 	if r := c.rows[i]; r != nil {
 		return r
 	}
-	enc, ok := c.cold[i]
+	rest, ok := c.cold[i]
 	if !ok {
 		return nil
 	}
-	r := decoded(enc)
+	r := rest.row()
 	delete(c.cold, i)
 	c.rows[i] = r
 	return r
@@ -69,17 +71,24 @@ func (c *Counter) find(i id) *Row {
 
 // peek gives a row to be looked at.
 func (c *Counter) peek(i id) *Row {
-	if enc, ok := c.cold[i]; ok {
-		return decoded(enc)
+	if rest, ok := c.cold[i]; ok {
+		return rest.row()
 	}
 	return c.rows[i]
 }
 
-// decoded reads what store has written: it cannot fail.
-func decoded(enc string) *Row {
-	e, err := Decode([]byte(enc))
+// A coldRow is a row that rests.
+type coldRow struct {
+	enc   string
+	count uint64 // of it, for the books
+}
+
+// row reads what store has written: it cannot fail.
+func (r coldRow) row() *Row {
+	e, err := Decode([]byte(r.enc))
 	if err != nil || e.Row == nil {
 		panic(fmt.Sprintf("counter: a row of our own cannot be read: %v", err))
 	}
+	e.Row.out = e.Row.Count
 	return e.Row
 }

@@ -21,11 +21,11 @@ type Event struct {
 // A Counter counts one source. It is not safe for concurrent use.
 type Counter struct {
 	owner string
-	led   Ledger        // as of the next offset to count
-	rows  map[id]*Row   // of the open segment, of later ones found ahead, and of closed ones not yet durable
-	cold  map[id]string // such rows that rest, encoded; none is in both
-	open  int           // rows of the open segment
-	cur   *Row          // the row of the last message; of the open segment
+	led   Ledger         // as of the next offset to count
+	rows  map[id]*Row    // of the open segment, of later ones found ahead, and of closed ones not yet durable
+	cold  map[id]coldRow // such rows that rest, encoded; none is in both
+	open  int            // rows of the open segment
+	cur   *Row           // the row of the last message; of the open segment
 	dirty []*Row
 	hot   int // see hotRows
 
@@ -40,6 +40,7 @@ type Counter struct {
 	stored  map[Key]struct{} // what the table may hold of this source
 	broken  error
 	stats   Stats
+	books   books
 }
 
 // id names a row within a generation.
@@ -54,11 +55,18 @@ type found struct {
 // unknownTurn is above every offset.
 const unknownTurn = math.MaxInt64
 
-// Stats are counts since the counter was made, for metrics.
+// Stats are counts since the counter was made, for metrics. Each message handed
+// to Add is in one of them.
 type Stats struct {
-	Counted  uint64 // messages folded into rows
-	Replayed uint64 // messages read again that their row already had
+	Counted  uint64 // folded into rows
+	Replayed uint64 // read again after a restart, when their row had them already
+	Again    uint64 // the last one counted, read again to be compared
+	Below    uint64 // others below Next: a reader should not give them
+	Dropped  uint64 // came when the counter was broken
 }
+
+// Messages is how many were handed to Add.
+func (s *Stats) Messages() uint64 { return s.Counted + s.Replayed + s.Again + s.Below + s.Dropped }
 
 // ErrTruncated is wrapped by what Broken returns.
 var ErrTruncated = errors.New("the log was cut below what had been counted, and grew again")
@@ -70,11 +78,15 @@ var ErrTruncated = errors.New("the log was cut below what had been counted, and 
 func (c *Counter) Add(e *Event) {
 	if e.Offset < c.led.Next {
 		if e.Offset == c.led.Last {
+			c.stats.Again++
 			c.compare(e)
+		} else {
+			c.stats.Below++
 		}
 		return
 	}
 	if c.broken != nil {
+		c.stats.Dropped++
 		return
 	}
 	if c.led.Total == 0 {
@@ -95,6 +107,7 @@ func (c *Counter) Add(e *Event) {
 	l.Last, l.LastHash, l.LastTime = e.Offset, e.Hash, e.Time
 	if e.Offset <= r.Last {
 		c.stats.Replayed++
+		c.books.unread--
 		return
 	}
 	r.Last = e.Offset
@@ -143,10 +156,16 @@ func (c *Counter) row(e *Event) *Row {
 
 // nextSegment turns to the next segment.
 func (c *Counter) nextSegment() {
+	if c.replayTo > 0 {
+		c.settleSegment()
+	}
 	c.led.Segment++
 	c.led.SegmentCount = 0
 	c.cur = nil
 	c.open = c.ahead[c.led.Segment].rows
+	if c.open > 0 && c.replayTo == 0 { // the replay has passed it by: see settle
+		c.led.SegmentCount = c.openSum()
+	}
 	delete(c.ahead, c.led.Segment)
 	c.findTurn()
 }
@@ -189,6 +208,9 @@ func (c *Counter) Broken() error { return c.broken }
 // Durable, the last one acknowledged.
 func (c *Counter) State() Ledger   { return c.led }
 func (c *Counter) Durable() Ledger { return c.durable }
+
+// Unstored is how many messages have been counted that Durable does not have.
+func (c *Counter) Unstored() uint64 { return c.led.Total - c.durable.Total }
 
 // Len is the number of rows in memory, Stored the number of entries that the
 // table may hold of the source, of all owners.

@@ -54,39 +54,18 @@ func (c *Counter) Flush(put func(Key, *Row)) Ledger {
 	slices.SortFunc(c.dirty, func(a, b *Row) int {
 		return cmp.Or(cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Window, b.Window))
 	})
+	var grown uint64
 	for _, r := range c.dirty {
-		r.dirty = false
+		grown += r.Count - r.out
+		r.dirty, r.out = false, r.Count
 		k := Key{Owner: c.owner, Generation: c.led.Generation, Segment: r.Segment, Window: r.Window}
 		c.stored[k] = struct{}{}
 		put(k, r)
 	}
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
+	c.balance(grown)
 	return c.led
-}
-
-// settle makes the ledger agree with the rows at the end of a replay. On a log
-// that keeps its messages it does already. A compacted one may have dropped
-// messages that the rows had counted, and the next recovery must not take the
-// difference for damage.
-func (c *Counter) settle() {
-	if c.replayTo == 0 || c.led.Next < c.replayTo {
-		return
-	}
-	c.replayTo = 0
-	var sum uint64
-	for i, r := range c.rows {
-		if i.segment == c.led.Segment {
-			sum += r.Count
-		}
-	}
-	for i, enc := range c.cold {
-		if i.segment == c.led.Segment {
-			sum += decoded(enc).Count
-		}
-	}
-	c.led.Total += sum - c.led.SegmentCount
-	c.led.SegmentCount = sum
 }
 
 // LedgerKey is where this owner's ledger goes.
@@ -105,10 +84,19 @@ func (c *Counter) Acked(l Ledger) {
 	c.durable, c.wrote = l, true
 	c.stored[c.LedgerKey()] = struct{}{}
 	if closed {
-		maps.DeleteFunc(c.rows, func(i id, _ *Row) bool { return i.segment < l.Segment })
-		maps.DeleteFunc(c.cold, func(i id, _ string) bool { return i.segment < l.Segment })
+		maps.DeleteFunc(c.rows, func(i id, r *Row) bool { return c.leaves(i, r.Count) })
+		maps.DeleteFunc(c.cold, func(i id, r coldRow) bool { return c.leaves(i, r.count) })
 	}
 	c.cool()
+}
+
+// leaves says whether a row is of a segment that is over, and books it out.
+func (c *Counter) leaves(i id, count uint64) bool {
+	over := i.segment < c.durable.Segment
+	if over {
+		c.books.gone += count
+	}
+	return over
 }
 
 // Unsure says that the coordinator is worth asking whether we still own the

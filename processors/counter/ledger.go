@@ -81,12 +81,12 @@ func newLedger(generation, start int64, o *Options) Ledger {
 
 // gap is what is missed between the ledger and a generation that begins at
 // start. A generation that has counted nothing hands on its own gap: its
-// statement may never have been written.
+// statement may never have been written. But that the log was cut is always said.
 func (l *Ledger) gap(start int64, reason audit.MissedReason) *Gap {
 	g := &Gap{From: l.Next, To: start, Reason: reason, Since: l.LastTime}
 	if l.Total == 0 && l.Missed != nil {
 		g.From, g.Since = l.Missed.From, l.Missed.Since
-		if g.To <= l.Next {
+		if g.To <= l.Next && reason != audit.MissedTruncated {
 			g.Reason = l.Missed.Reason
 		}
 	}

@@ -45,7 +45,7 @@ var ErrDamaged = errors.New("the table does not hold what its ledger claims")
 // digest is another. Then a new generation begins: after all that a row has
 // counted, so that generations add up.
 func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
-	c := &Counter{owner: o.Owner, rows: map[id]*Row{}, cold: map[id]string{}, stored: make(map[Key]struct{}, len(table)), turn: unknownTurn, hot: hotRows}
+	c := &Counter{owner: o.Owner, rows: map[id]*Row{}, cold: map[id]coldRow{}, stored: make(map[Key]struct{}, len(table)), turn: unknownTurn, hot: hotRows}
 	for k := range table {
 		c.stored[k] = struct{}{}
 	}
@@ -95,6 +95,7 @@ func (c *Counter) begin(l Ledger) {
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
 	c.open, c.cur, c.ahead, c.turn, c.replayTo = 0, nil, nil, unknownTurn, 0
+	c.books = books{counted: c.stats.Counted, off: c.books.off}
 	c.led, c.durable = l, l
 	c.fresh, c.wrote, c.broken = true, false, nil
 }
@@ -114,8 +115,9 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 			c.rows[i] = e.Row
 		}
 	}
-	var sum uint64
+	var sum, all uint64
 	for i, r := range c.rows {
+		all += r.Count
 		if i.segment == led.Segment {
 			// Rows opened after Next are among these. That is harmless: they
 			// belong to the segment whether opened now or found open.
@@ -141,6 +143,7 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 		}
 	}
 	c.findTurn()
+	c.books = books{gone: led.Total - led.SegmentCount, unread: all - led.SegmentCount}
 	if sum < led.SegmentCount || c.replayTo == 0 && sum != led.SegmentCount {
 		return fmt.Errorf("%w: generation %d, segment %d, offset %d: rows add up to %d messages, the ledger says %d",
 			ErrDamaged, led.Generation, led.Segment, led.Next, sum, led.SegmentCount)

@@ -25,7 +25,7 @@ func TestRecovery(t *testing.T) {
 		if r := tab.row(t, Key{Owner: "b"}); r.Count != 5 || r.Last != 4 {
 			t.Errorf("row %+v", r)
 		}
-		if s := b.Stats(); s != (Stats{Counted: 1, Replayed: 2}) {
+		if s := b.Stats(); s != (Stats{Counted: 1, Replayed: 2, Again: 1}) {
 			t.Errorf("stats %+v", s)
 		}
 	})
@@ -216,6 +216,15 @@ func TestDiscontinuities(t *testing.T) {
 		l.Missed.Reason = audit.MissedTruncated
 		if c, found := Recover(options("b"), Edges{0, 9}, tab); found.Fresh || c.Next() != 3 {
 			t.Errorf("found %+v, next %d", found, c.Next())
+		}
+	})
+	t.Run("a cut is said, though a generation that counted nothing hands on its gap", func(t *testing.T) {
+		l := newLedger(2, 8, &Options{Windows: 2, Digest: "json"})
+		l.Missed = &Gap{From: 4, To: 8, Reason: audit.MissedRetention}
+		tab := table{{Owner: "a", Ledger: true, Generation: 2}: Entry{Ledger: &l}}
+		c, found := Recover(options("b"), Edges{0, 3}, tab)
+		if m := c.State().Missed; found.Reason != audit.MissedTruncated || *m != (Gap{3, 4, audit.MissedTruncated, 0}) {
+			t.Errorf("found %+v, missed %+v", found, m)
 		}
 	})
 	t.Run("two beginnings that retention has overtaken are no damage", func(t *testing.T) {

@@ -16,14 +16,15 @@ type Row struct {
 	Partial bool
 	audit.Tally
 
-	dirty bool // changed since it was last flushed
+	dirty bool   // changed since it was last flushed
+	out   uint64 // messages that it had when it was, or was found in the table
 }
 
-// clone is a copy that shares nothing with r and is not dirty.
+// clone is a copy that shares nothing with r and counts as flushed.
 func (r *Row) clone() *Row {
 	c := *r
 	c.Tally = r.Tally.Clone()
-	c.dirty = false
+	c.dirty, c.out = false, r.Count
 	return &c
 }
 

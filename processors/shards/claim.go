@@ -2,6 +2,7 @@ package shards
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -58,7 +59,10 @@ func (c *Claim) Send(ctx context.Context, msgs []Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	done := c.marks.expect(len(msgs))
+	done, err := c.marks.expect(len(msgs))
+	if err != nil {
+		return fmt.Errorf("shard %d: %w", c.Partition, err)
+	}
 	for i := range msgs {
 		select {
 		case c.out <- c.synthetic(&msgs[i]):
@@ -117,6 +121,9 @@ func (c *Claim) Commit(next int64) {
 	s.Commit()
 }
 
+// InFlight is how many messages have been sent and are not acknowledged.
+func (c *Claim) InFlight() int { return c.marks.inFlight() }
+
 // marks counts the messages that goka has still to finish. goka marks each
 // message once, when all writes of its callback are acknowledged.
 type marks struct {
@@ -125,11 +132,18 @@ type marks struct {
 	done chan struct{} // closed when left reaches 0
 }
 
-func (m *marks) expect(n int) <-chan struct{} {
+// errMarkedTwice: then nobody knows which of the messages sent next is
+// acknowledged, and the session must end.
+var errMarkedTwice = errors.New("goka has marked more messages than it was given")
+
+func (m *marks) expect(n int) (<-chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.left < 0 {
+		return nil, errMarkedTwice
+	}
 	m.left, m.done = n, make(chan struct{})
-	return m.done
+	return m.done, nil
 }
 
 func (m *marks) mark() {
@@ -138,4 +152,10 @@ func (m *marks) mark() {
 	if m.left--; m.left == 0 {
 		close(m.done)
 	}
+}
+
+func (m *marks) inFlight() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(0, m.left)
 }

@@ -80,7 +80,10 @@ func TestStoreIteratesOverASnapshot(t *testing.T) {
 
 func TestMarksAreCounted(t *testing.T) {
 	var m marks
-	done := m.expect(2)
+	done, err := m.expect(2)
+	if err != nil || m.inFlight() != 2 {
+		t.Fatalf("%d in flight, %v", m.inFlight(), err)
+	}
 	m.mark()
 	select {
 	case <-done:
@@ -89,6 +92,13 @@ func TestMarksAreCounted(t *testing.T) {
 	}
 	m.mark()
 	<-done
+	if m.inFlight() != 0 {
+		t.Errorf("%d in flight after all were marked", m.inFlight())
+	}
+	m.mark() // one of them a second time
+	if _, err := m.expect(3); err == nil {
+		t.Error("a mark too many would pass for one of the next")
+	}
 }
 
 func TestStoreThatIsReleasedHoldsNothing(t *testing.T) {
