@@ -36,6 +36,18 @@ verify-kill: ## the same while counting instances are killed
 	@scripts/need java mvn npm python3
 	$(GO) run ./internal/verify -kill
 
+TIME ?= 10m
+SEED ?= 1
+torture: build ## break everything around chaperone on Apache Kafka, three brokers, and check every count; TIME=45s for a quick look, SEED=n
+	@scripts/need java mvn npm
+	@scripts/torture-binaries
+	bin/chaperone torture --time $(TIME) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) --old-binary bin/chaperone-old --skewed-binary bin/chaperone-skewed
+
+torture-many: build ## 100 seeds on kfake and 20 on Apache Kafka, 45 s each; writes docs/reliability.md
+	@scripts/need java mvn npm
+	@scripts/torture-binaries
+	scripts/torture-many
+
 lint: ## format, vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'Try: gofmt -w .'; exit 1; }
 	$(GO) vet ./...

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,6 +48,8 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 	f.StringVar(&o.Dir, "dir", "", "`folder` for logs and data (default: a temporary one)")
 	f.BoolVar(&o.Keep, "keep", false, "keep logs and data even if all is well")
 	report := f.String("report", "", "`file` whose table for this Kafka is written anew")
+	save := f.String("result", "", "`file` for the results, for --sum")
+	sum := f.String("sum", "", "run nothing: sum up the results in a `folder`")
 	list := f.Bool("faults", false, "list the faults, and end")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *list {
@@ -55,6 +59,9 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 			}
 			return t.Flush()
 		}
+		if *sum != "" {
+			return sumUp(cmd, *sum, *report)
+		}
 		var err error
 		if o.Binary, err = os.Executable(); err != nil {
 			return fmt.Errorf("find this program: %w", err)
@@ -62,16 +69,21 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 		o.Out, o.Say = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
-		return tortured(ctx, cmd, o, *report)
+		return tortured(ctx, cmd, o, *report, *save)
 	}
 	return cmd
 }
 
 // tortured runs, sums up, and says whether all was well.
-func tortured(ctx context.Context, cmd *cobra.Command, o torture.Options, report string) error {
+func tortured(ctx context.Context, cmd *cobra.Command, o torture.Options, report, save string) error {
 	results, err := torture.Run(ctx, o)
 	if len(results) == 0 {
 		return err
+	}
+	if save != "" {
+		if err := torture.Save(save, results); err != nil {
+			return err
+		}
 	}
 	s := torture.Sum(results)
 	if report != "" {
@@ -86,6 +98,31 @@ func tortured(ctx context.Context, cmd *cobra.Command, o torture.Options, report
 		return err
 	case len(s.Bad) > 0:
 		return fmt.Errorf("not all was well with %s", strings.Join(s.Bad, ", "))
+	}
+	return nil
+}
+
+// sumUp sums up results that are kept.
+func sumUp(cmd *cobra.Command, dir, report string) error {
+	all, err := torture.Load(dir)
+	if err != nil {
+		return err
+	}
+	checked, wrong := 0, 0
+	var bad []string
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		s := torture.Sum(all[kind])
+		if report != "" {
+			if err := s.Write(report); err != nil {
+				return err
+			}
+		}
+		fmt.Fprint(cmd.OutOrStdout(), s)
+		checked, wrong, bad = checked+s.Checked, wrong+s.Wrong, append(bad, s.Bad...)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "checked %d wrong %d\n", checked, wrong)
+	if len(bad) > 0 {
+		return fmt.Errorf("not all was well with %s", strings.Join(bad, ", "))
 	}
 	return nil
 }

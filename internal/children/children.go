@@ -166,10 +166,20 @@ func (p *Child) Stop() error {
 		p.Kill()
 		return fmt.Errorf("%s did not end within a minute of SIGTERM; the end of its output:\n%s", p.Name, p.Tail())
 	}
+	if p.err != nil && !p.wasBorn() {
+		return nil
+	}
 	if p.err != nil {
 		return fmt.Errorf("%s ended with %w after SIGTERM; the end of its output:\n%s", p.Name, p.err, p.Tail())
 	}
 	return nil
+}
+
+// wasBorn says whether it had come to anything. A program that gets a signal
+// before it has said that it will handle it, ends by it: that is in order.
+func (p *Child) wasBorn() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return !ok || !status.Signaled() || status.Signal() != syscall.SIGTERM || len(p.Output()) > 0
 }
 
 // Stop ends all that run, in the order of their start.

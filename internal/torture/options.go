@@ -56,9 +56,10 @@ func (o *Options) fill() error {
 		o.Seeds = 1
 	}
 	var errs []error
-	switch {
-	case o.Kafka != Apache && o.Kafka != Kfake:
+	if o.Kafka != Apache && o.Kafka != Kfake {
 		errs = append(errs, fmt.Errorf("kafka: %q must be %s or %s", o.Kafka, Apache, Kfake))
+	}
+	switch {
 	case o.Kafka == Kfake && o.Nodes != 1:
 		errs = append(errs, fmt.Errorf("nodes: %d, but %s has one", o.Nodes, Kfake))
 	case o.Nodes != 1 && o.Nodes != 3:

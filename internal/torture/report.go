@@ -1,9 +1,13 @@
 package torture
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +39,50 @@ func (r *Result) show(out io.Writer) {
 			fmt.Fprintf(out, "WRONG (%s): %s\n", name, strings.TrimSpace(text))
 		}
 	}
-	if r.Err != nil {
-		fmt.Fprintf(out, "not judged: %v\n", r.Err)
+	if r.Failed != "" {
+		fmt.Fprintf(out, "not judged: %s\n", r.Failed)
 	}
+}
+
+// Save keeps results in a file, for Load.
+func Save(file string, results []*Result) error {
+	text, err := json.MarshalIndent(results, "", "\t")
+	if err != nil {
+		return fmt.Errorf("save results: %w", err)
+	}
+	return os.WriteFile(file, text, 0o644)
+}
+
+// Load reads the results in a folder, by kind of Kafka and in order of their seeds.
+func Load(dir string) (map[string][]*Result, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("load results: there are none in %s", dir)
+	}
+	all := map[string][]*Result{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		var results []*Result
+		if err == nil {
+			err = json.Unmarshal(text, &results)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load results of %s: %w", file, err)
+		}
+		for _, r := range results {
+			all[r.kind()] = append(all[r.kind()], r)
+		}
+	}
+	for _, results := range all {
+		slices.SortFunc(results, func(a, b *Result) int { return cmp.Compare(a.Seed, b.Seed) })
+	}
+	return all, nil
+}
+
+// kind is apache, apache-3 or kfake: runs of one kind are summed up together.
+func (r *Result) kind() string {
+	if r.Nodes > 1 {
+		return fmt.Sprintf("%s-%d", r.Kafka, r.Nodes)
+	}
+	return r.Kafka
 }

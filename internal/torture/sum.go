@@ -12,7 +12,7 @@ import (
 
 // A Summary is what several runs on one kind of Kafka say together.
 type Summary struct {
-	Kafka    string
+	Kafka    string // kind: apache, apache-3 with three brokers, kfake
 	Runs     int
 	Messages int
 	Checked  int // windows, by each of the four readers, and records
@@ -33,7 +33,7 @@ type bySum struct{ checked, wrong int }
 
 // Sum sums up results.
 func Sum(results []*Result) *Summary {
-	s := &Summary{Kafka: results[0].Kafka, first: results[0].Seed, faults: map[string]*faultSum{}, left: map[string]string{}, by: map[string]*bySum{}}
+	s := &Summary{Kafka: results[0].kind(), first: results[0].Seed, faults: map[string]*faultSum{}, left: map[string]string{}, by: map[string]*bySum{}}
 	for _, r := range results {
 		s.Runs++
 		s.last = r.Seed
