@@ -95,6 +95,10 @@ func (t Topology) Topics() []shards.Topic {
 	table := map[string]string{
 		"cleanup.policy": "compact", "min.compaction.lag.ms": hour, "delete.retention.ms": hour,
 		"segment.ms": hour, "segment.bytes": "67108864", "max.compaction.lag.ms": "21600000",
+		// By the broker's clock, and not by the one of the instance that writes: the
+		// lag counts from these timestamps, and an instance whose clock is an hour
+		// behind would have its rows compacted under the recovery that reads them.
+		"message.timestamp.type": "LogAppendTime",
 	}
 	return []shards.Topic{
 		{Name: string(t.ShardsTopic()), Partitions: t.Shards, Purpose: "formal and empty: its partitions are the shards", Key: "-", Value: "-",
