@@ -201,30 +201,39 @@ func (a *App) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("not done within %s", startWithin))
 	defer cancel()
 	brokers := a.cfg.AuditCluster().Brokers
+	if err := a.patiently(ctx, func() error {
+		return shards.EnsureTopics(ctx, brokers, config(), a.cfg.Audit.Replicas, a.topology.Topics())
+	}); err != nil {
+		return err
+	}
+	if !a.has(Count) && !a.has(Serve) {
+		return nil
+	}
+	if err := a.patiently(ctx, func() (err error) {
+		a.settings, err = settings.Open(ctx, brokers, a.topology.SettingsTopic(), shards.AskConfig(config()), shards.ProducerConfig(config()), a.log)
+		return err
+	}); err != nil {
+		return err
+	}
+	a.closers.add("settings", func() error { a.settings.Close(); return nil })
+	return nil
+}
+
+// patiently asks the audit cluster for something, again while a broker is away or
+// being started, until ctx ends.
+func (a *App) patiently(ctx context.Context, ask func() error) error {
 	for {
-		err = shards.EnsureTopics(ctx, brokers, config(), a.cfg.Audit.Replicas, a.topology.Topics())
-		if err == nil || !errors.Is(err, sarama.ErrOutOfBrokers) {
-			break
+		err := ask()
+		if err == nil || !shards.Heals(err) {
+			return err
 		}
-		a.log.Warn("the audit cluster does not answer, trying again", "brokers", brokers, "err", err)
+		a.log.Warn("the audit cluster does not answer, trying again", "brokers", a.cfg.AuditCluster().Brokers, "err", err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("audit.brokers: %w", err)
 		case <-time.After(2 * time.Second):
 		}
 	}
-	if err != nil {
-		return err
-	}
-	if !a.has(Count) && !a.has(Serve) {
-		return nil
-	}
-	a.settings, err = settings.Open(ctx, brokers, a.topology.SettingsTopic(), shards.AskConfig(config()), shards.ProducerConfig(config()), a.log)
-	if err != nil {
-		return err
-	}
-	a.closers.add("settings", func() error { a.settings.Close(); return nil })
-	return nil
 }
 
 // auditConfig gives a function that makes a fresh client configuration. What can

@@ -140,9 +140,9 @@ func (p *Processor) Run(ctx context.Context) error {
 			c.close()
 		}
 	}()
-	report, err := newProgress(p)
+	report, err := p.reporter(ctx)
 	if err != nil {
-		return fmt.Errorf("count: connect to the audit cluster %v: %w", p.o.Brokers, err)
+		return nil // ctx has ended, and nothing was counted
 	}
 	defer report.producer.Close()
 
@@ -156,6 +156,22 @@ func (p *Processor) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { report.run(background) })
 	return p.group.Run(ctx)
+}
+
+// reporter connects to the audit cluster, for as long as it takes.
+func (p *Processor) reporter(ctx context.Context) (*progress, error) {
+	for {
+		report, err := newProgress(p)
+		if err == nil {
+			return report, nil
+		}
+		p.health.Down(fmt.Sprintf("connect to the audit cluster %v: %v; trying again", p.o.Brokers, err))
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(retryAfter):
+		}
+	}
 }
 
 func (p *Processor) enter(s *shard) {
