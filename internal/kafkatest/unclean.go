@@ -18,7 +18,7 @@ import (
 // one in sync) and could be consumed. When the old leader is back it truncates
 // its log. ElectUnclean returns when the replicas are those that they were, and
 // in sync; it takes 30 s and more. The cluster needs three nodes, the topic two
-// replicas.
+// replicas. After an error [Cluster.Resume] brings the nodes back.
 func (c *Cluster) ElectUnclean(ctx context.Context, topic string, partition int, lose func(context.Context) error) error {
 	p, err := c.partition(ctx, topic, partition)
 	if err != nil {
