@@ -68,7 +68,7 @@
 //
 // # What happens to chaperone
 //
-//	count [n=ALL]
+//	count [n=ALL] [tier=ALL]
 //	flush
 //	collect
 //	rebalance
