@@ -29,7 +29,10 @@ func (s *session) read(n int, only *place) error {
 		return err
 	}
 	for _, x := range s.list {
-		if _, gone := s.gone[x.Source]; gone || only != nil && only.cluster() != x.Cluster {
+		if only != nil && only.cluster() != x.Cluster {
+			continue
+		}
+		if _, gone := s.gone[x.Source]; gone {
 			continue // what was counted of it is flushed all the same
 		}
 		if x.lost != nil {
