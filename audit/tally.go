@@ -1,5 +1,7 @@
 package audit
 
+import "math"
+
 // A Tally is what has been counted in one window at one source. All of it adds
 // up: tallies of parts give the tally of the whole, in any order and grouping.
 // Not safe for concurrent use.
@@ -19,8 +21,12 @@ type Event struct {
 	Bytes   int
 	Hash    uint64 // Hash(key, value)
 	Class   Class
-	Latency int64 // milliseconds from event time to record timestamp; ignored unless Class is Timed
+	Latency int64 // milliseconds from event time to record timestamp, or NoLatency; ignored unless Class is Timed
 }
+
+// NoLatency is the latency of a message that has no record timestamp. It counts
+// in no distribution.
+const NoLatency = math.MinInt64
 
 // A Class says what became of the event time of a message.
 type Class uint8
@@ -42,7 +48,9 @@ func (t *Tally) Add(e *Event) {
 	t.PowerSums.Add(e.Hash)
 	switch e.Class {
 	case Timed:
-		t.Latency.Add(e.Latency)
+		if e.Latency != NoLatency {
+			t.Latency.Add(e.Latency)
+		}
 	case NoTime:
 		t.NoTime++
 	case Malformed:

@@ -21,11 +21,12 @@ func TestTallyCountsEachClassApart(t *testing.T) {
 		{Bytes: 30, Hash: 3, Class: NoTime, Latency: 1 << 40},
 		{Bytes: 40, Hash: 4, Class: Malformed, Latency: 1 << 40},
 		{Bytes: 50, Hash: math.MaxUint64, Class: OutOfBounds, Latency: 1 << 40},
-		{Bytes: 0, Hash: 5, Class: Timed, Latency: math.MinInt64},
+		{Bytes: 0, Hash: 5, Class: Timed, Latency: math.MinInt64 + 1},
+		{Bytes: 60, Hash: 6, Class: Timed, Latency: NoLatency},
 	} {
 		tally.Add(&e)
 	}
-	want := Tally{Count: 6, Bytes: 150, NoTime: 1, Malformed: 1, OutOfBounds: 1, Fingerprint: 14, PowerSums: tally.PowerSums}
+	want := Tally{Count: 7, Bytes: 210, NoTime: 1, Malformed: 1, OutOfBounds: 1, Fingerprint: 20, PowerSums: tally.PowerSums}
 	want.Latency = Latency{Sum: 100, Max: 100, Negative: 2, NegativeMax: math.MaxInt64}
 	want.Latency.Bins.Put(BinOf(100), 1)
 	if !tally.Equal(&want) {

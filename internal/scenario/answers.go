@@ -115,7 +115,7 @@ func missed(topic string, from []answer) (list []answer) {
 	return list
 }
 
-// A said source is what is said of a partition, by whoever spoke last.
+// A progress is how far a partition is counted, as was said last.
 type progress struct {
 	answer
 	audit.SourceProgress

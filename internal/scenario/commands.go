@@ -74,7 +74,7 @@ func init() {
 		{usage: "recreate TOPIC [tier=FIRST]", do: (*world).recreate},
 		{usage: "partitions TOPIC N [tier=FIRST]", do: (*world).addPartitions},
 
-		{usage: "count [n=ALL]", do: (*world).count},
+		{usage: "count [n=ALL] [tier=ALL]", do: (*world).count},
 		{usage: "flush", do: (*world).flush},
 		{usage: "collect", do: (*world).collect},
 		{usage: "rebalance", do: (*world).rebalance},

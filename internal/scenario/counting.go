@@ -73,7 +73,13 @@ func (w *world) count(a *args) error {
 	if a.err != nil {
 		return a.err
 	}
-	return s.read(n)
+	var only *place
+	if a.has("tier") {
+		if only, err = w.place(a, a.options["tier"]); err != nil {
+			return err
+		}
+	}
+	return s.read(n, only)
 }
 
 func (w *world) flush(a *args) error {
@@ -153,7 +159,7 @@ func (w *world) wake(a *args) error {
 		if err := s.until(idle); err != nil {
 			return err
 		}
-		if err := s.read(n); err != nil {
+		if err := s.read(n, nil); err != nil {
 			return err
 		}
 		if err := s.until(idle); err != nil {

@@ -68,7 +68,7 @@
 //
 // # What happens to chaperone
 //
-//	count [n=ALL]
+//	count [n=ALL] [tier=ALL]
 //	flush
 //	collect
 //	rebalance
@@ -102,7 +102,8 @@
 //
 // There are things that must not matter ([Properties]). The tests play every
 // scenario again and again while they happen at random, and wherever it comes to
-// rest the same must be known. Where that cannot be, the scenario says so:
+// rest the same must be known (more of it: -run TestProperties -seeds 300). Where
+// that cannot be, the scenario says so:
 //
 //	except PROPERTY, PROPERTY: the reason
 package scenario

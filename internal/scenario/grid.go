@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// A grid is printed in columns: the first and the last to the left where it
-// holds notes, numbers to the right.
+// A grid is printed in columns: numbers to the right, the first column, and notes,
+// which have no heading, to the left.
 type grid [][]string
 
 // print appends the grid to the output; the columns named are to the left too.

@@ -180,7 +180,7 @@ func (s *session) idle() bool {
 // settle counts and stores everything.
 func (s *session) settle() error {
 	for range 10 { // a source that is lost is flushed, begins anew, and is read
-		if err := s.read(math.MaxInt); err != nil {
+		if err := s.read(math.MaxInt, nil); err != nil {
 			return err
 		}
 		if err := s.flush(); err != nil {

@@ -23,12 +23,15 @@ type source struct {
 	said     int64 // generation whose gap this session has stated
 }
 
-// read counts up to n messages of each source.
-func (s *session) read(n int) error {
+// read counts up to n messages of each source; of a place only, if there is one.
+func (s *session) read(n int, only *place) error {
 	if err := s.open(); err != nil {
 		return err
 	}
 	for _, x := range s.list {
+		if only != nil && only.cluster() != x.Cluster {
+			continue
+		}
 		if _, gone := s.gone[x.Source]; gone {
 			continue // what was counted of it is flushed all the same
 		}

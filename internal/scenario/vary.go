@@ -100,7 +100,7 @@ func (w *world) portion() error {
 func (w *world) act(s *session) error {
 	switch w.vary.IntN(5) {
 	case 0, 1:
-		return s.read(1 + w.vary.IntN(20))
+		return s.read(1+w.vary.IntN(20), nil)
 	case 2:
 		return s.begin()
 	case 3:

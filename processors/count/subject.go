@@ -29,7 +29,9 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) {
 	e.Offset, e.Window, e.Time = r.Offset, w.Start, r.Time
 	e.Bytes = len(r.Key) + len(r.Value)
 	e.Hash = audit.Hash(r.Key, r.Value)
-	e.Class, e.Latency = class, r.Time-ms
+	if e.Class, e.Latency = class, r.Time-ms; r.Time < 0 {
+		e.Latency = audit.NoLatency
+	}
 }
 
 // Row is the record of a row under its key in the table. The ledger is that of
