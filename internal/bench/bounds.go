@@ -153,7 +153,7 @@ func (r *runner) recovery(ctx context.Context, own string, expected truth) error
 	if err := r.check(ctx, own, expected); err != nil {
 		return fmt.Errorf("after taking over: %w", err)
 	}
-	figure(fmt.Sprintf("takeover-%.0fk-entries", entries/1000), "s from the session's beginning until all sources are read; "+spread(spans), median(spans), atMost(3))
+	figure(fmt.Sprintf("takeover-%.0fk-entries", entries/1000), fmt.Sprintf("s from the session's beginning until all sources are read; median of %.2f", spans), median(spans), atMost(3))
 	return nil
 }
 

@@ -50,7 +50,13 @@ func (c *Counter) cool() {
 }
 
 // store keeps a clean row encoded.
-func (c *Counter) store(r *Row) { c.cold[id{r.Segment, r.Window}] = string(r.Append(nil)) }
+func (c *Counter) store(r *Row) {
+	enc := r.enc
+	if enc == nil {
+		enc = r.Append(nil)
+	}
+	c.cold[id{r.Segment, r.Window}] = string(enc)
+}
 
 // find gives a row to be counted into, nil if there is none.
 func (c *Counter) find(i id) *Row {
@@ -75,7 +81,7 @@ func (c *Counter) peek(i id) *Row {
 	return c.rows[i]
 }
 
-// decoded reads what store has written: it cannot fail.
+// decoded reads what Append has written, or Peek has read: it cannot fail.
 func decoded(enc string) *Row {
 	e, err := Decode([]byte(enc))
 	if err != nil || e.Row == nil {

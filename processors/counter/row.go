@@ -16,11 +16,16 @@ type Row struct {
 	Partial bool
 	audit.Tally
 
-	dirty bool // changed since it was last flushed
+	dirty bool   // changed since it was last flushed
+	enc   []byte // of a row that Peek has read: the whole of it
 }
 
-// clone is a copy that shares nothing with r and is not dirty.
+// clone is a copy that shares nothing with r, has all that Peek has left out, and is
+// not dirty.
 func (r *Row) clone() *Row {
+	if r.enc != nil {
+		return decoded(string(r.enc))
+	}
 	c := *r
 	c.Tally = r.Tally.Clone()
 	c.dirty = false
