@@ -41,27 +41,31 @@ func (r *runner) bounds(ctx context.Context) (err error) {
 	return nil
 }
 
-// rows measures the counters of many sources whose segments are full, each in a
+// rows measures what parts hold of sources whose segments are full, each in a
 // process of its own, and says what more of them would take.
 func (r *runner) rows(ctx context.Context) error {
-	var each [2]float64
-	sizes := [2]int{2000, 10_000}
-	bare, err := r.child(ctx, pass{kind: "rows"}, nil)
-	if err != nil {
-		return err
-	}
-	for i, n := range sizes {
-		res, err := r.child(ctx, pass{kind: "rows", messages: uint64(n)}, nil)
-		if err != nil {
-			return err
+	for _, part := range []struct {
+		name  string
+		sizes [2]int
+		row   float64 // aim for a row, in bytes
+	}{{"count", [2]int{2000, 10_000}, 600}, {"collect", [2]int{500, 2000}, 0}, {"serve", [2]int{500, 2000}, 0}} {
+		var each [2]float64
+		for i, n := range part.sizes {
+			res, err := r.child(ctx, pass{kind: "rows", topics: part.name, messages: uint64(n)}, nil)
+			if err != nil {
+				return err
+			}
+			each[i] = float64(res.Live) / float64(n*segmentWindows)
+			fmt.Printf("%s: %d sources with %d rows each of %d messages: %.0f bytes of heap a row; %d MB resident\n",
+				part.name, n, segmentWindows, rowMessages, each[i], res.Resident/1e6)
 		}
-		each[i] = float64(res.Live-bare.Live) / float64(n)
-		note := fmt.Sprintf("bytes of heap, of a source with %d rows of %d messages; %d sources, %d MB resident", segmentWindows, rowMessages, n, res.Resident>>20)
-		figure(fmt.Sprintf("source-bytes-%d-sources", n), note, each[i], none)
+		figure(part.name+"-row-bytes", fmt.Sprintf("bytes of heap, with a row's part of its source; %d sources", part.sizes[1]), each[1], atMost(part.row))
+		figure(part.name+"-row-bytes-linear", fmt.Sprintf("of %d sources against %d", part.sizes[1], part.sizes[0]), each[1]/each[0], atMost(1.1))
+		if part.name == "count" {
+			note := fmt.Sprintf("GB of heap, EXTRAPOLATED from %d sources: %d sources with %d rows each", part.sizes[1], 100_000, segmentWindows)
+			figure("count-rows-of-100000-sources-extrapolated", note, each[1]*segmentWindows*100_000/1e9, none)
+		}
 	}
-	figure("source-bytes-linear", fmt.Sprintf("a source of %d against one of %d", sizes[1], sizes[0]), each[1]/each[0], atMost(1.1))
-	figure("row-bytes", "bytes of heap, with its part of the source", each[1]/segmentWindows, atMost(600))
-	figure("rows-of-100000-sources-extrapolated", fmt.Sprintf("GB; not measured: %d times a source of %d sources", 100_000, sizes[1]), each[1]*100_000/1e9, none)
 	return nil
 }
 
