@@ -8,7 +8,7 @@ LDFLAGS := -X main.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint bench kafka fuzz scenarios topology
+.PHONY: help demo build test test-fast verify verify-kill lint bench bench-bounds kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ lint: ## format, vet and golangci-lint
 bench: ## the counter against a raw sarama drain, on Apache Kafka
 	@scripts/need java mvn
 	$(GO) run ./internal/bench
+
+bench-bounds: ## memory below a limit, of rows and of scattered event times; time to take over a table
+	@scripts/need java mvn
+	$(GO) run ./internal/bench -only bounds
 
 kafka: ## run an Apache Kafka on loopback until interrupted; NODES=3 for a cluster of three
 	@scripts/need java mvn

@@ -51,6 +51,7 @@ func deploy(t *testing.T, c *kafkatest.Cluster, engine *clickhouse.Server) *depl
 	cfg.Store.Database = strings.ReplaceAll(cfg.Audit.Prefix, "-", "_")
 	cfg.Store.Timeout = 5 * time.Second
 	cfg.HTTP.Addr = "127.0.0.1:0"
+	cfg.Memory.Limit = 256 << 20 // so that every bound is a tight one
 	level := slog.LevelError
 	if testing.Verbose() {
 		level = slog.LevelInfo

@@ -51,10 +51,10 @@ func TestEventTimesLieInTheWindowsAndBeforeTheirRecords(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	const base = 3 * windowMs
 	for _, spread := range []bool{false, true} {
-		o := fillOrder{Partitions: 4, Messages: 4 * 600, Spread: spread}
+		o := fillOrder{Partitions: 4, Messages: 4 * 600, Windows: windows, Base: base, Spread: spread}
 		seen := map[int64]bool{}
 		for i := range o.Messages {
-			event, stamp := times(rng, base, i, o)
+			event, stamp := times(rng, i, o)
 			if event < base || event >= base+windows*windowMs || stamp < event || stamp-event > 15*time.Minute.Milliseconds() {
 				t.Fatalf("spread %t: event %d, record %d", spread, event, stamp)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 // agreeWithin is how long counted messages may take to be on the audit topic.
-const agreeWithin = time.Minute
+const agreeWithin = 5 * time.Minute
 
 // of names the cells of a filling by its topic.
 func (t truth) of(topic string) truth {
@@ -27,6 +27,17 @@ func (t truth) of(topic string) truth {
 		named[cell(topic)+c] = v
 	}
 	return named
+}
+
+// ofAll is of for topics that were filled with the same.
+func (t truth) ofAll(topics []fillTopic) truth {
+	all := make(truth, len(t)*len(topics))
+	for _, topic := range topics {
+		for c, v := range t {
+			all[cell(topic.Name)+c] = v
+		}
+	}
+	return all
 }
 
 func (t truth) messages() (n uint64) {

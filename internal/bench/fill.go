@@ -39,6 +39,10 @@ type fillOrder struct {
 	Topics     []fillTopic
 	Partitions int
 	Messages   int // in each topic
+	// Windows that the event times lie in, 6 if zero, and the beginning of the first,
+	// in Unix milliseconds; if zero, so that the last one ended an hour ago.
+	Windows int64
+	Base    int64
 	// Spread makes latencies of a millisecond as likely as of fifteen minutes, so
 	// that their bins lie far apart; else most are below two seconds and one in
 	// twenty is of minutes.
@@ -73,8 +77,12 @@ func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
 	}
 
 	rng := rand.New(rand.NewPCG(1, 1))
-	// Far enough back that no record is from the future, which brokers refuse.
-	base := time.Now().Add(-time.Hour).UnixMilli()/windowMs*windowMs - windows*windowMs
+	if o.Windows == 0 {
+		o.Windows = windows
+	}
+	if o.Base == 0 {
+		o.Base = baseOf(o.Windows)
+	}
 	want := truth{}
 	names := map[[2]int64]cell{} // so that they are not formatted for each message
 	for i := range o.Messages {
@@ -82,7 +90,7 @@ func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
 			return nil, fmt.Errorf("fill: %w", context.Cause(ctx))
 		}
 		partition := int32(i % o.Partitions)
-		event, stamp := times(rng, base, i, o)
+		event, stamp := times(rng, i, o)
 		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i), Timestamp: time.UnixMilli(stamp)}
 		for _, t := range o.Topics {
 			r := record
@@ -106,12 +114,17 @@ func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
 	return want, nil
 }
 
-// times are an event time in one of the windows that begin at base, and the
-// record timestamp after it.
-func times(rng *rand.Rand, base int64, i int, o fillOrder) (event, stamp int64) {
-	span := windows * windowMs
+// baseOf is where so many windows begin, the last of which has ended: far enough
+// back that no record is from the future, which brokers refuse.
+func baseOf(windows int64) int64 {
+	return time.Now().Add(-time.Hour).UnixMilli()/windowMs*windowMs - windows*windowMs
+}
+
+// times are an event time in one of the windows, and the record timestamp after it.
+func times(rng *rand.Rand, i int, o fillOrder) (event, stamp int64) {
+	base, span := o.Base, o.Windows*windowMs
 	if o.Spread {
-		event = base + int64(i/o.Partitions)%windows*windowMs + rng.Int64N(windowMs)
+		event = base + int64(i/o.Partitions)%o.Windows*windowMs + rng.Int64N(windowMs)
 		return event, event + int64(math.Exp(rng.Float64()*math.Log(15*60*1000)))
 	}
 	now := base + int64(i)*span/int64(o.Messages)

@@ -20,6 +20,9 @@
 // Then one process counts a thousand topics, and its memory is read when all of
 // their windows are on the audit topic.
 //
+// With -only bounds the real program is measured instead where there is much of
+// everything: bounds.go.
+//
 // Results are lines "figure NAME VALUE aim <=|>= VALUE ok|short", without the aim
 // where there is none, each below a line with its unit or spread. The exit status
 // is 1 if anything was counted wrong or could not be measured; a figure that is
@@ -47,6 +50,10 @@ type options struct {
 	topics     int
 	profiles   string
 	only       string
+	// Of bounds.
+	limit    string
+	catchUp  int
+	distinct int
 }
 
 func main() {
@@ -58,7 +65,10 @@ func main() {
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic that is read")
 	flag.IntVar(&o.topics, "topics", 1000, "topics of the large memory pass; each has 4 partitions and 6 windows")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of the passes, which slow them down; empty for none")
-	flag.StringVar(&o.only, "only", "", "rate or memory; empty for both")
+	flag.StringVar(&o.only, "only", "", "rate or memory; empty for both. Or bounds, or a part of that: rows, scatter, catch-up")
+	flag.StringVar(&o.limit, "limit", "512MiB", "of bounds: memory.limit of the instances")
+	flag.IntVar(&o.catchUp, "catch-up", 2_000_000, "of bounds: messages to catch up in all topics together")
+	flag.IntVar(&o.distinct, "distinct", 1_000_000, "of bounds: messages of the scattered source, each in a window of its own")
 	p.flags()
 	flag.Parse()
 
@@ -92,6 +102,13 @@ func bench(ctx context.Context, o options) error {
 	defer kafka.Close()
 	r := &runner{o: o, kafka: kafka, client: client, server: server}
 
+	if o.only != "" && o.only != "rate" && o.only != "memory" {
+		if err := r.bounds(ctx); err != nil {
+			return err
+		}
+		fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
+		return nil
+	}
 	if o.only != "memory" {
 		const plain, lz4 = "bench-none", "bench-lz4"
 		fmt.Printf("filling %s and %s with %d messages\n", plain, lz4, o.messages)

@@ -17,6 +17,7 @@ type result struct {
 	CPU      time.Duration // user and system, of the process, likewise
 	Resident int64         // bytes, at the end
 	Peak     int64         // bytes, the most that were resident
+	Live     uint64        // of rows: bytes of heap that are held
 	Want     truth         // of a filling: what was produced
 }
 
@@ -69,18 +70,24 @@ func cpuTime() time.Duration {
 
 // memory fills in what is resident, where the system says it.
 func (r *result) memory() {
-	status, err := os.ReadFile("/proc/self/status")
+	r.Resident, r.Peak, _ = memoryOf("self")
+}
+
+// memoryOf says what a process has resident, and had at most, in bytes.
+func memoryOf(pid string) (resident, peak int64, err error) {
+	status, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {
-		return
+		return 0, 0, fmt.Errorf("memory of a process: %w", err)
 	}
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
 		kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 		switch name {
 		case "VmRSS":
-			r.Resident = kb << 10
+			resident = kb << 10
 		case "VmHWM":
-			r.Peak = kb << 10
+			peak = kb << 10
 		}
 	}
+	return resident, peak, nil
 }

@@ -29,11 +29,11 @@ import (
 )
 
 // passTime is how long a pass may take; one that is stuck is an error.
-const passTime = 2 * time.Minute
+const passTime = 10 * time.Minute
 
 // A pass is what a child process does.
 type pass struct {
-	kind       string // fill, raw, count, or hold: count, then wait for a line of input before the memory is read
+	kind       string // fill, raw, count, rows, or hold: count, then wait for a line of input before the memory is read
 	brokers    string
 	topics     string // prefix of the names of those that are read
 	partitions int
@@ -72,6 +72,8 @@ func (p *pass) run(ctx context.Context) (err error) {
 		r.Want, err = fill(ctx, p.list(), o)
 	case "raw":
 		r, err = p.raw(ctx)
+	case "rows":
+		r, err = p.rows()
 	case "count", "hold":
 		r, err = p.count(ctx)
 	default:

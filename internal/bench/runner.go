@@ -20,6 +20,8 @@ type runner struct {
 	o     options
 	kafka *kafkatest.Cluster
 	n     int // passes so far
+	// Of bounds: the real program, and a folder for its logs.
+	binary, dir string
 
 	client, server []int // CPUs of the passes, and of the broker
 }
@@ -167,12 +169,7 @@ func (r *runner) memory(ctx context.Context, topics int, aim float64) error {
 	if err != nil {
 		return err
 	}
-	expected := truth{}
-	for _, t := range order.Topics {
-		for c, v := range want.of(t.Name) {
-			expected[c] = v
-		}
-	}
+	expected := want.ofAll(order.Topics)
 	own := fmt.Sprintf("%s-%d", "chaperone", r.n)
 	begin := time.Now()
 	res, err := r.child(ctx, pass{kind: "hold", topics: prefix, messages: expected.messages(), own: own}, func() error { return r.check(ctx, own, expected) })

@@ -26,7 +26,7 @@ func bookkept(t *testing.T) (*source, *health.Registry) {
 	}
 	r := &health.Registry{}
 	p := New(Options{Topology: processors.DefaultTopology(), Codecs: selector, Log: slog.New(slog.DiscardHandler), Health: r,
-		Metrics: prometheus.NewRegistry(), WindowSize: 10 * time.Minute})
+		Metrics: prometheus.NewRegistry(), WindowSize: 10 * time.Minute, Clusters: []Cluster{{Name: "c1"}}})
 	t.Cleanup(p.books.Close)
 	s := &shard{p: p, sources: map[audit.Source]*source{}}
 	x := s.source(audit.Source{Cluster: "c1", Topic: "orders", Partition: 3})

@@ -49,7 +49,7 @@ func (s *shard) load() error {
 	return nil
 }
 
-// take gives what was recovered of a source, decoded, for its counter. An entry
+// take gives what was recovered of a source, for its counter. An entry
 // that is damaged is there without content: whether it matters, the counter finds
 // out.
 func (s *shard) take(src audit.Source) (map[counter.Key]counter.Entry, error) {
@@ -62,7 +62,7 @@ func (s *shard) take(src audit.Source) (map[counter.Key]counter.Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("table of shard %d: %s: %w", s.claim.Partition, src, err)
 		}
-		if table[k], err = counter.Decode(e.value); err != nil {
+		if table[k], err = counter.Peek(e.value); err != nil {
 			s.p.log.Error("an entry of the table cannot be read", "source", src, "key", e.key, "err", err)
 		}
 	}

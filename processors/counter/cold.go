@@ -51,7 +51,11 @@ func (c *Counter) cool() {
 
 // store keeps a clean row encoded.
 func (c *Counter) store(r *Row) {
-	c.cold[id{r.Segment, r.Window}] = coldRow{string(r.Append(nil)), r.Count}
+	enc := r.enc
+	if enc == nil {
+		enc = r.Append(nil)
+	}
+	c.cold[id{r.Segment, r.Window}] = coldRow{string(enc), r.Count}
 }
 
 // find gives a row to be counted into, nil if there is none.
@@ -83,9 +87,11 @@ type coldRow struct {
 	count uint64 // of it, for the books
 }
 
-// row reads what store has written: it cannot fail.
-func (r coldRow) row() *Row {
-	e, err := Decode([]byte(r.enc))
+func (r coldRow) row() *Row { return decoded(r.enc) }
+
+// decoded reads what Append has written, or Peek has read: it cannot fail.
+func decoded(enc string) *Row {
+	e, err := Decode([]byte(enc))
 	if err != nil || e.Row == nil {
 		panic(fmt.Sprintf("counter: a row of our own cannot be read: %v", err))
 	}

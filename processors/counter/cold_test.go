@@ -48,6 +48,46 @@ func TestRowsThatRest(t *testing.T) {
 			t.Error("no row rested")
 		}
 	})
+	t.Run("are recovered alike whether their entries were decoded or peeked at", func(t *testing.T) {
+		for seed := range uint64(100) {
+			rng := rand.New(rand.NewPCG(seed, 2))
+			tab := table{}
+			a := tab.started(t, "a")
+			count := func(c *Counter, n int64) {
+				for range n {
+					c.Add(event(c.Next(), rng.Int64N(3)*600))
+				}
+			}
+			count(a, 5+rng.Int64N(20))
+			tab.round(t, a)
+			count(a, rng.Int64N(20))
+			if rng.IntN(2) == 0 {
+				tab.rows(a) // and dies before its ledger
+			}
+			peeked := map[Key]Entry{}
+			for k, e := range tab {
+				var err error
+				if peeked[k], err = Peek(e.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, foundB := Recover(options("b"), Edges{0, 1000}, tab)
+			c, foundC := Recover(options("b"), Edges{0, 1000}, peeked)
+			if foundB != foundC || b.State() != c.State() || b.Len() != c.Len() || b.DirtyRows() != c.DirtyRows() {
+				t.Fatalf("seed %d: found %+v and %+v, ledgers %+v and %+v", seed, foundB, foundC, b.State(), c.State())
+			}
+			for i := range b.cold {
+				if !sameRow(b.peek(i), c.peek(i)) {
+					t.Fatalf("seed %d: row %v is %+v and %+v", seed, i, b.peek(i), c.peek(i))
+				}
+			}
+			for i, r := range b.rows {
+				if !sameRow(r, c.rows[i]) {
+					t.Fatalf("seed %d: row %v is %+v and %+v", seed, i, r, c.rows[i])
+				}
+			}
+		}
+	})
 	t.Run("stay decoded if they are the newest", func(t *testing.T) {
 		tab := table{}
 		o := options("a")

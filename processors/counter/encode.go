@@ -100,7 +100,20 @@ func CheckFormat(b []byte) error {
 }
 
 // Decode reads what Append writes. It keeps no reference to b.
-func Decode(b []byte) (Entry, error) {
+func Decode(b []byte) (Entry, error) { return decode(b, true) }
+
+// Peek is Decode for [Recover], which of most rows needs no more than what they
+// begin with: it checks the latency bins of a row, and leaves them as they are in b,
+// which it keeps.
+func Peek(b []byte) (Entry, error) {
+	e, err := decode(b, false)
+	if e.Row != nil {
+		e.Row.enc = b
+	}
+	return e, err
+}
+
+func decode(b []byte, bins bool) (Entry, error) {
 	if err := CheckFormat(b); err != nil {
 		return Entry{}, err
 	}
@@ -108,7 +121,7 @@ func Decode(b []byte) (Entry, error) {
 	kind := b[0]
 	var e Entry
 	if kind == kindRow {
-		e.Row = r.row()
+		e.Row = r.row(bins)
 	} else {
 		e.Ledger = r.ledger()
 	}
@@ -118,7 +131,7 @@ func Decode(b []byte) (Entry, error) {
 	return e, nil
 }
 
-func (r *reader) row() *Row {
+func (r *reader) row(bins bool) *Row {
 	w := &Row{Segment: r.int(), Window: r.int(), First: r.int(), Last: r.int()}
 	w.Partial = r.uint()&flagPartial != 0
 	w.Count, w.Bytes, w.NoTime, w.Malformed, w.OutOfBounds = r.uint(), r.uint(), r.uint(), r.uint(), r.uint()
@@ -134,7 +147,7 @@ func (r *reader) row() *Row {
 		step, count := r.uint(), r.uint()
 		bin += int64(min(step, math.MaxInt16))
 		r.check(bin <= int64(audit.MaxBin) && count > 0, "a latency bin is out of range or empty")
-		if r.bad == "" {
+		if bins && r.bad == "" {
 			l.Bins.Put(int16(bin), count)
 		}
 	}

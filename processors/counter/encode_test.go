@@ -49,6 +49,18 @@ func TestEncoding(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a row that is peeked at says what it begins with, and has the rest", func(t *testing.T) {
+		r := sampleRow()
+		e, err := Peek(r.Append(nil))
+		if err != nil || e.Row.First != r.First || e.Row.Last != r.Last || e.Row.Count != r.Count || e.Row.Latency.Bins.Len() != 0 || !sameRow(e.Row.clone(), r) {
+			t.Errorf("%+v, %v", e.Row, err)
+		}
+		for n := range r.Append(nil) {
+			if _, err := Peek(r.Append(nil)[:n]); err == nil {
+				t.Fatalf("%d bytes are accepted", n)
+			}
+		}
+	})
 	t.Run("fields of later versions are skipped", func(t *testing.T) {
 		for _, e := range []Entry{{Row: sampleRow()}, {Ledger: sampleLedger()}} {
 			got, err := Decode(append(e.Append(nil), "more"...))
@@ -108,6 +120,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("R\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Decode(b)
+		if peeked, err2 := Peek(b); (err == nil) != (err2 == nil) {
+			t.Fatalf("%x: %v, and when peeked at: %v", b, err, err2)
+		} else if err == nil && e.Row != nil && !sameRow(peeked.Row.clone(), e.Row) {
+			t.Fatalf("%x is read as %+v, and when peeked at as %+v", b, e.Row, peeked.Row)
+		}
 		if err != nil {
 			return
 		}

@@ -18,10 +18,15 @@ type Row struct {
 
 	dirty bool   // changed since it was last flushed
 	out   uint64 // messages that it had when it was, or was found in the table
+	enc   []byte // of a row that Peek has read: the whole of it
 }
 
-// clone is a copy that shares nothing with r and counts as flushed.
+// clone is a copy that shares nothing with r, has all that Peek has left out, and
+// counts as flushed.
 func (r *Row) clone() *Row {
+	if r.enc != nil {
+		return decoded(string(r.enc))
+	}
 	c := *r
 	c.Tally = r.Tally.Clone()
 	c.dirty, c.out = false, r.Count
