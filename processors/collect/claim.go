@@ -22,6 +22,7 @@ type claim struct {
 	inFlight   bool
 	committed  int64 // position last committed, or being committed
 	identities atomic.Int64
+	followed   atomic.Int64
 }
 
 type flushed struct {
@@ -100,6 +101,10 @@ func (w *claim) apply(msg *sarama.ConsumerMessage) {
 	if out == Malformed {
 		w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
 	}
+	for _, i := range w.m.Imbalances() {
+		w.p.metrics.imbalances.WithLabelValues(string(i.Kind)).Inc()
+		w.p.books.Raise(i.String(), "kind", i.Kind, "source", i.Source, "partition", msg.Partition)
+	}
 }
 
 // appended is the time of the log, 0 if the broker gave none.
@@ -149,6 +154,7 @@ func (w *claim) acked(f flushed) error {
 	}
 	w.m.Acked(f.changes, f.deleted)
 	w.identities.Store(int64(w.m.Len()))
+	w.followed.Store(int64(w.m.Followed()))
 	return nil
 }
 

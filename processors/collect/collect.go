@@ -61,17 +61,21 @@ type Processor struct {
 	o       Options
 	metrics *metrics
 	aside   *aside.List
+	books   *health.Alarm
 	group   *shards.Processor
 
 	mu     sync.Mutex
 	claims map[*claim]bool
 }
 
-// New makes a Processor, with the parts "collect" and "collect records" in the
-// health registry.
+// New makes a Processor, with the parts "collect", "collect records" and
+// "collect books" in the health registry.
 func New(o Options) *Processor {
 	o.fill()
-	p := &Processor{o: o, aside: aside.New(o.Log, o.Health.Part("collect records")), claims: map[*claim]bool{}}
+	p := &Processor{
+		o: o, aside: aside.New(o.Log, o.Health.Part("collect records")), claims: map[*claim]bool{},
+		books: health.NewAlarm(o.Health.Part("collect books"), o.Log, "sums that do not balance"),
+	}
 	p.metrics = newMetrics(o.Metrics, p)
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CollectGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part("collect"),
@@ -83,6 +87,7 @@ func New(o Options) *Processor {
 // Run collects until ctx ends, then stores what is left, and returns.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
+	defer p.books.Close()
 	return p.group.Run(ctx)
 }
 
@@ -105,11 +110,12 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 }
 
 // size is for gauges.
-func (p *Processor) size() (partitions int, identities int64) {
+func (p *Processor) size() (partitions int, identities, followed int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for w := range p.claims {
 		identities += w.identities.Load()
+		followed += w.followed.Load()
 	}
-	return len(p.claims), identities
+	return len(p.claims), identities, followed
 }

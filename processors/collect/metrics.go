@@ -13,6 +13,7 @@ type metrics struct {
 	outcome               map[Outcome]prometheus.Counter
 	stored, emitted, gone prometheus.Counter
 	unread                prometheus.Counter
+	imbalances            *prometheus.CounterVec
 	flush                 prometheus.Histogram
 }
 
@@ -33,15 +34,22 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "chaperone", Subsystem: "collect", Name: "flush_seconds",
 			Help: "Time to store a flush.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 14)}),
 	}
+	m.imbalances = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "chaperone", Subsystem: "collect", Name: "imbalances_total",
+		Help: "Times that what is said about a source cannot all be true, by kind: a bug, or damage; /health says which source."}, []string{"kind"})
+	for _, k := range []ImbalanceKind{Deficit, Surplus, Overlap, Law} {
+		m.imbalances.WithLabelValues(string(k)) // so that the first one is seen to rise
+	}
 	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Malformed} {
 		m.outcome[o] = records.WithLabelValues(string(o))
 	}
 	gauge := func(name, help string, f func() float64) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "chaperone", Subsystem: "collect", Name: name, Help: help}, f))
 	}
-	reg.MustRegister(records, m.flush)
-	gauge("partitions", "Partitions of the audit topic that this instance collects.", func() float64 { n, _ := p.size(); return float64(n) })
-	gauge("identities", "Identities in memory.", func() float64 { _, n := p.size(); return float64(n) })
+	reg.MustRegister(records, m.imbalances, m.flush)
+	gauge("partitions", "Partitions of the audit topic that this instance collects.", func() float64 { n, _, _ := p.size(); return float64(n) })
+	gauge("identities", "Identities in memory.", func() float64 { _, n, _ := p.size(); return float64(n) })
+	gauge("sources_followed", "Sources whose sums are known, so that a record that is lost or wrong would be noticed. After a restart they are learnt as progress comes.",
+		func() float64 { _, _, n := p.size(); return float64(n) })
 	return m
 }
 
