@@ -69,15 +69,19 @@ type Processor struct {
 	o       Options
 	metrics *metrics
 	aside   *aside.List
+	books   *health.Alarm
 	batcher *batcher
 	group   *shards.Processor
 }
 
-// New makes a Processor, with the parts "sink", "sink store" and "sink records"
-// in the health registry.
+// New makes a Processor, with the parts "sink", "sink store", "sink records" and
+// "sink books" in the health registry.
 func New(o Options) *Processor {
 	o.fill()
-	p := &Processor{o: o, aside: aside.New(o.Log, o.Health.Part("sink records"))}
+	p := &Processor{
+		o: o, aside: aside.New(o.Log, o.Health.Part("sink records")),
+		books: health.NewAlarm(o.Health.Part("sink books"), o.Log, "sums that do not balance"),
+	}
 	p.metrics = newMetrics(o.Metrics)
 	p.batcher = newBatcher(&p.o, p.aside, p.metrics, o.Health.Part("sink store"))
 	p.group = shards.New(shards.Options{
@@ -91,6 +95,7 @@ func New(o Options) *Processor {
 // If the store is away then, what was read is left for the next owner.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
+	defer p.books.Close()
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
