@@ -20,7 +20,9 @@ type claim struct {
 
 	flushed    chan flushed // what became of the flush in flight
 	inFlight   bool
+	writes     int   // of the flush in flight
 	committed  int64 // position last committed, or being committed
+	durable    int64 // position up to which everything is stored; at first, where reading began. -1 if nothing was read
 	identities atomic.Int64
 	followed   atomic.Int64
 }
@@ -32,7 +34,7 @@ type flushed struct {
 }
 
 func newClaim(p *Processor, c *shards.Claim) *claim {
-	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, m: NewMachine(MachineOptions{
+	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, m: NewMachine(MachineOptions{
 		Owner: c.Owner, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
 	})}
 }
@@ -44,6 +46,11 @@ func (w *claim) work(ctx context.Context) error {
 	defer func() {
 		if w.inFlight {
 			<-w.flushed // it ends with ctx
+		}
+		select {
+		case <-w.c.Draining:
+			w.p.left(w)
+		default:
 		}
 	}()
 	w.load()
@@ -96,6 +103,9 @@ func (w *claim) load() {
 }
 
 func (w *claim) apply(msg *sarama.ConsumerMessage) {
+	if w.durable < 0 {
+		w.durable = msg.Offset
+	}
 	out, err := w.m.Apply(Message{Offset: msg.Offset, Appended: appended(msg), Key: msg.Key, Value: msg.Value})
 	w.p.metrics.outcome[out].Inc()
 	if out == Malformed {
@@ -124,7 +134,7 @@ func (w *claim) flush(ctx context.Context) {
 	}
 	w.inFlight = true
 	changes := w.m.Take()
-	w.committed = changes.Next
+	w.committed, w.writes = changes.Next, len(changes.Writes)
 	go func() { w.flushed <- w.store(ctx, changes) }()
 }
 
@@ -153,6 +163,7 @@ func (w *claim) acked(f flushed) error {
 		return fmt.Errorf("collect: store changes: %w", f.err)
 	}
 	w.m.Acked(f.changes, f.deleted)
+	w.writes, w.durable = 0, f.changes.Next
 	w.identities.Store(int64(w.m.Len()))
 	w.followed.Store(int64(w.m.Followed()))
 	return nil

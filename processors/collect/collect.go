@@ -66,6 +66,7 @@ type Processor struct {
 
 	mu     sync.Mutex
 	claims map[*claim]bool
+	undone []undone
 }
 
 // New makes a Processor, with the parts "collect", "collect records" and
@@ -84,11 +85,15 @@ func New(o Options) *Processor {
 	return p
 }
 
-// Run collects until ctx ends, then stores what is left, and returns.
+// Run collects until ctx ends, then stores what is left, and returns. What it
+// could not store in time it says in an error that wraps shards.ErrLeft.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
 	defer p.books.Close()
-	return p.group.Run(ctx)
+	if err := p.group.Run(ctx); err != nil {
+		return err
+	}
+	return p.sayLeft()
 }
 
 // Aside lists the newest records that could not be collected, and says how many

@@ -34,6 +34,13 @@ const (
 // for the group, which calls it.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	w := &feed{p: p, c: c, pos: newPosition(), read: -1, committed: -1}
+	defer func() {
+		select {
+		case <-c.Draining:
+			p.left(w)
+		default:
+		}
+	}()
 	for {
 		select {
 		case msg, ok := <-c.Messages:
@@ -62,7 +69,8 @@ type feed struct {
 	c         *shards.Claim
 	pos       *position
 	submitted uint64 // records
-	read      int64  // offset after the last of them, -1 before the first
+	first     int64  // offset of the first of them
+	read      int64  // offset after the last, -1 before the first
 	committed int64
 }
 
@@ -83,6 +91,9 @@ func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
 	for {
 		select {
 		case w.p.batcher.in <- it:
+			if w.read < 0 {
+				w.first = msg.Offset
+			}
 			w.submitted++
 			w.read = msg.Offset + 1
 			w.p.metrics.submitted(err == nil)

@@ -72,6 +72,9 @@ type Processor struct {
 	books   *health.Alarm
 	batcher *batcher
 	group   *shards.Processor
+
+	mu     sync.Mutex
+	undone []undone
 }
 
 // New makes a Processor, with the parts "sink", "sink store", "sink records" and
@@ -92,7 +95,8 @@ func New(o Options) *Processor {
 }
 
 // Run writes until ctx ends, then writes what it has read, commits, and returns.
-// If the store is away then, what was read is left for the next owner.
+// If the store is away then, what was read is left for the next owner, and said in
+// an error that wraps shards.ErrLeft.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
 	defer p.books.Close()
@@ -101,7 +105,10 @@ func (p *Processor) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { p.batcher.run(inner) })
-	return p.group.Run(ctx)
+	if err := p.group.Run(ctx); err != nil {
+		return err
+	}
+	return p.sayLeft()
 }
 
 // Aside lists the newest records that are not in the store because it rejects
