@@ -40,6 +40,15 @@ type deployment struct {
 
 func deploy(t *testing.T, c *kafkatest.Cluster, engine *clickhouse.Server) *deployment {
 	t.Helper()
+	return deployWith(t, c, func(cfg *config.Config) {
+		cfg.Store.DSN = config.DSN(engine.DSN())
+		cfg.Store.Database = strings.ReplaceAll(cfg.Audit.Prefix, "-", "_")
+		cfg.Store.Timeout = 5 * time.Second
+	})
+}
+
+func deployWith(t *testing.T, c *kafkatest.Cluster, change func(*config.Config)) *deployment {
+	t.Helper()
 	topic := kafkatest.Name(t, "app-orders")
 	cfg := config.Default()
 	cfg.Clusters[0].Brokers = c.Brokers()
@@ -49,10 +58,8 @@ func deploy(t *testing.T, c *kafkatest.Cluster, engine *clickhouse.Server) *depl
 	cfg.Topics.Include = []string{topic}
 	cfg.Topics.Poll = 200 * time.Millisecond
 	cfg.Count.Flush, cfg.Count.Progress = 200*time.Millisecond, 500*time.Millisecond
-	cfg.Store.DSN = config.DSN(engine.DSN())
-	cfg.Store.Database = strings.ReplaceAll(cfg.Audit.Prefix, "-", "_")
-	cfg.Store.Timeout = 5 * time.Second
 	cfg.HTTP.Addr = "127.0.0.1:0"
+	change(&cfg)
 	level := slog.LevelError
 	if testing.Verbose() {
 		level = slog.LevelInfo

@@ -18,13 +18,12 @@ type claim struct {
 	c *shards.Claim
 	m *Machine
 
-	flushed    chan flushed // what became of the flush in flight
-	inFlight   bool
-	writes     int   // of the flush in flight
-	committed  int64 // position last committed, or being committed
-	durable    int64 // position up to which everything is stored; at first, where reading began. -1 if nothing was read
-	identities atomic.Int64
-	followed   atomic.Int64
+	flushed   chan flushed // what became of the flush in flight
+	inFlight  bool
+	writes    int                  // of the flush in flight
+	committed int64                // position last committed, or being committed
+	durable   int64                // position up to which everything is stored; at first, where reading began. -1 if nothing was read
+	size      atomic.Pointer[size] // for gauges
 }
 
 type flushed struct {
@@ -70,6 +69,7 @@ func (w *claim) work(ctx context.Context) error {
 			}
 			w.apply(msg)
 		case <-tick.C:
+			w.measure()
 			w.flush(ctx)
 		case f := <-w.flushed:
 			if err := w.acked(f); err != nil {
@@ -94,12 +94,18 @@ func (w *claim) load() {
 			}
 		}
 	}
-	w.identities.Store(int64(w.m.Len()))
+	w.measure()
 	if bad > 0 {
 		w.p.metrics.unread.Add(float64(bad))
 		w.p.o.Log.Warn("entries of the collect table cannot be read and are left as they are", "partition", w.c.Partition, "entries", bad, "first", first)
 	}
 	w.p.o.Log.Debug("collecting", "partition", w.c.Partition, "identities", w.m.Len(), "loaded_in", time.Since(begin).Round(time.Millisecond))
+}
+
+// measure notes sizes for gauges, now and then.
+func (w *claim) measure() {
+	waiting, _ := w.m.Pending()
+	w.size.Store(&size{identities: w.m.Len(), followed: w.m.Followed(), waiting: waiting, inFlight: w.writes})
 }
 
 func (w *claim) apply(msg *sarama.ConsumerMessage) {
@@ -135,6 +141,7 @@ func (w *claim) flush(ctx context.Context) {
 	w.inFlight = true
 	changes := w.m.Take()
 	w.committed, w.writes = changes.Next, len(changes.Writes)
+	w.measure()
 	go func() { w.flushed <- w.store(ctx, changes) }()
 }
 
@@ -164,8 +171,7 @@ func (w *claim) acked(f flushed) error {
 	}
 	w.m.Acked(f.changes, f.deleted)
 	w.writes, w.durable = 0, f.changes.Next
-	w.identities.Store(int64(w.m.Len()))
-	w.followed.Store(int64(w.m.Followed()))
+	w.measure()
 	return nil
 }
 

@@ -114,13 +114,23 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	return w.work(ctx)
 }
 
-// size is for gauges.
-func (p *Processor) size() (partitions int, identities, followed int64) {
+// size is what an instance, or a claim of it, has at one moment.
+type size struct {
+	partitions, identities, followed int
+	waiting, inFlight                int // changes
+}
+
+func (p *Processor) size() (n size) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n.partitions = len(p.claims)
 	for w := range p.claims {
-		identities += w.identities.Load()
-		followed += w.followed.Load()
+		if of := w.size.Load(); of != nil {
+			n.identities += of.identities
+			n.followed += of.followed
+			n.waiting += of.waiting
+			n.inFlight += of.inFlight
+		}
 	}
-	return len(p.claims), identities, followed
+	return n
 }
