@@ -8,7 +8,7 @@ LDFLAGS := -X main.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint bench bench-bounds kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo build test test-fast verify verify-kill lint metrics bench bench-bounds kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,3 +75,6 @@ scenarios: ## play the stories of testdata/scenarios and write what comes of the
 
 topology: ## write the generated table of topology.md anew
 	$(GO) test ./cmd/chaperone -run TestTopologyDocument -rewrite
+
+metrics: ## write the generated tables of docs/metrics.md anew
+	$(GO) test ./app -run TestMetricsDocument -rewrite

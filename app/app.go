@@ -371,14 +371,14 @@ func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Proc
 }
 
 // Run runs all parts until ctx ends, or one of them fails, and then stops them
-// in the order of the data, each within a bound.
+// in the order of the data, each within a bound. What a part could not store by
+// then is in the error, which wraps shards.ErrLeft.
 func (a *App) Run(ctx context.Context) error {
 	defer a.closers.close()
 	a.actors.startAll()
 	err := a.actors.wait(ctx)
 	a.log.Info("stopping")
-	a.actors.stop(stopWithin)
-	return err
+	return errors.Join(err, a.actors.stop(stopWithin))
 }
 
 // Addr is where REST, health and metrics are answered.

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,15 @@ type deployment struct {
 
 func deploy(t *testing.T, c *kafkatest.Cluster, engine *clickhouse.Server) *deployment {
 	t.Helper()
+	return deployWith(t, c, func(cfg *config.Config) {
+		cfg.Store.DSN = config.DSN(engine.DSN())
+		cfg.Store.Database = strings.ReplaceAll(cfg.Audit.Prefix, "-", "_")
+		cfg.Store.Timeout = 5 * time.Second
+	})
+}
+
+func deployWith(t *testing.T, c *kafkatest.Cluster, change func(*config.Config)) *deployment {
+	t.Helper()
 	topic := kafkatest.Name(t, "app-orders")
 	cfg := config.Default()
 	cfg.Clusters[0].Brokers = c.Brokers()
@@ -47,11 +58,9 @@ func deploy(t *testing.T, c *kafkatest.Cluster, engine *clickhouse.Server) *depl
 	cfg.Topics.Include = []string{topic}
 	cfg.Topics.Poll = 200 * time.Millisecond
 	cfg.Count.Flush, cfg.Count.Progress = 200*time.Millisecond, 500*time.Millisecond
-	cfg.Store.DSN = config.DSN(engine.DSN())
-	cfg.Store.Database = strings.ReplaceAll(cfg.Audit.Prefix, "-", "_")
-	cfg.Store.Timeout = 5 * time.Second
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	cfg.Memory.Limit = 256 << 20 // so that every bound is a tight one
+	change(&cfg)
 	level := slog.LevelError
 	if testing.Verbose() {
 		level = slog.LevelInfo
@@ -167,6 +176,42 @@ func (d *deployment) health() string {
 	return fmt.Sprint(resp.StatusCode, " ", string(b))
 }
 
+// metrics is what /metrics says, summed over labels.
+func (d *deployment) metrics() map[string]float64 {
+	resp, err := http.Get("http://" + d.app.Addr() + "/metrics")
+	must(d.t, err)
+	defer resp.Body.Close()
+	sum := map[string]float64{}
+	for scan := bufio.NewScanner(resp.Body); scan.Scan(); {
+		name, value, _ := strings.Cut(scan.Text(), " ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil && strings.HasPrefix(name, "chaperone_") {
+			name, _, _ = strings.Cut(name, "{")
+			sum[strings.TrimPrefix(name, "chaperone_")] += n
+		}
+	}
+	return sum
+}
+
+// balanced waits until the books of all parts are seen to balance, and the sums of
+// so many sources are followed.
+func (d *deployment) balanced(sources int) {
+	d.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		m := d.metrics()
+		count := m["count_consumed_total"] == m["count_messages_total"]+m["count_replayed_total"]+m["count_read_again_total"]+m["count_out_of_order_total"]+m["count_dropped_total"]
+		sink := m["sink_read_total"] == m["sink_written_total"]+m["sink_malformed_total"]+m["sink_rejected_total"]+m["sink_in_flight_records"]
+		if n := m["count_imbalances_total"] + m["collect_imbalances_total"] + m["sink_imbalances_total"]; n > 0 {
+			d.t.Fatalf("%v imbalances: %s", n, d.health())
+		}
+		if count && sink && m["count_unstored_messages"] == 0 && m["collect_sources_followed"] == float64(sources) {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the books do not balance: count %t, sink %t, want %d sources followed: %v", count, sink, sources, m)
+		}
+	}
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -184,6 +229,10 @@ func TestEndToEnd(t *testing.T) {
 		d.write(20000, 1)
 		d.agree("REST", d.served)
 		d.agree("SQL", func() (map[produce.Key]produce.Counts, error) { return d.stored(s) })
+		d.balanced(3)
+		d.write(5000, 2) // with the sums known
+		d.agree("REST", d.served)
+		d.balanced(3)
 	})
 }
 

@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
 // actors are the things that run, in the order in which they stop: whoever
@@ -24,6 +27,7 @@ type actor struct {
 	run    func(context.Context) error
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has returned
+	left   error         // what it returned after its turn to stop; to be read when done is closed
 }
 
 // add notes an actor: a function that runs until its context ends, which is
@@ -47,6 +51,7 @@ func (a *actors) startAll() {
 			case ctx.Err() == nil:
 				a.fail(fmt.Errorf("%s: %w", x.name, err))
 			case err != nil:
+				x.left = err
 				a.log.Warn("ended with an error", "part", x.name, "err", err)
 			}
 		}()
@@ -72,20 +77,24 @@ func (a *actors) wait(ctx context.Context) error {
 	}
 }
 
-// stop ends the actors one after the other. One that does not end in time is
-// left behind: the process is about to exit, and what it holds is durable or
-// will be counted again.
-func (a *actors) stop(atMost time.Duration) {
+// stop ends the actors one after the other, and gives what they say they have
+// left. One that does not end in time is left behind: the process is about to
+// exit, and what it holds is durable or will be counted again.
+func (a *actors) stop(atMost time.Duration) error {
+	var left []error
 	for _, x := range a.list {
 		begin := time.Now()
 		x.cancel()
 		select {
 		case <-x.done:
 			a.log.Debug("stopped", "part", x.name, "took", time.Since(begin).Round(time.Millisecond))
+			left = append(left, x.left)
 		case <-time.After(atMost):
 			a.log.Warn("did not stop in time and is left behind", "part", x.name, "after", atMost)
+			left = append(left, fmt.Errorf("%w: %s did not stop within %s", shards.ErrLeft, x.name, atMost))
 		}
 	}
+	return errors.Join(left...)
 }
 
 // closers undo what New has done, in reverse order.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -24,6 +27,9 @@ var rewrite = flag.Bool("rewrite", false, "write the expected output anew")
 
 func TestMain(m *testing.M) {
 	clickhouse.RunChildIfAsked()
+	if os.Getenv("CHAPERONE_TEST_HANG") != "" {
+		hang()
+	}
 	os.Exit(m.Run())
 }
 
@@ -224,7 +230,7 @@ func TestStandaloneAuditsUntilItIsInterrupted(t *testing.T) {
 }
 
 func TestASignalEndsTheContext(t *testing.T) {
-	ctx, stop := untilSignal(context.Background())
+	ctx, stop := untilSignal(context.Background(), io.Discard, "")
 	defer stop()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -233,6 +239,44 @@ func TestASignalEndsTheContext(t *testing.T) {
 	case <-ctx.Done():
 	case <-time.After(10 * time.Second):
 		t.Fatal("the signal did not end the context")
+	}
+}
+
+// hang is a program that does not end by itself at a signal.
+func hang() {
+	ctx, stop := untilSignal(context.Background(), os.Stderr, "nothing is lost")
+	defer stop()
+	fmt.Println("ready")
+	<-ctx.Done()
+	fmt.Println("stopping")
+	select {}
+}
+
+func TestASecondSignalEndsTheProcessAndSaysSo(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "CHAPERONE_TEST_HANG=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	lines := bufio.NewScanner(stdout)
+	for _, want := range []string{"ready", "stopping"} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("it says %q, want %q; %s", lines.Text(), want, &stderr)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 || !strings.Contains(stderr.String(), "ended at once by a second signal (terminated); nothing is lost") {
+		t.Errorf("it ended with status %d and said %q", code, &stderr)
 	}
 }
 

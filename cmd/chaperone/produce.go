@@ -66,7 +66,7 @@ Without brokers it writes to the embedded Kafka of a running standalone.`,
 		if err != nil {
 			return &usageError{cmd, err.Error()}
 		}
-		ctx, stop := untilSignal(cmd.Context())
+		ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "the table of what was written is not printed")
 		defer stop()
 		err = g.Run(ctx)
 		if printed := printTruth(cmd.OutOrStdout(), g); err == nil {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,7 +25,7 @@ func run(cmd *cobra.Command, s *settings, standalone bool, parts ...app.Part) er
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	ctx, stop := untilSignal(cmd.Context())
+	ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "what is not stored is not committed, and the next owner counts it again: nothing is lost")
 	defer stop()
 	a, err := app.New(ctx, app.Options{
 		Config: &c, Parts: parts, Standalone: standalone, Version: version(), Log: log, Progress: cmd.ErrOrStderr(),
@@ -37,10 +41,34 @@ func run(cmd *cobra.Command, s *settings, standalone bool, parts ...app.Part) er
 	return a.Run(ctx)
 }
 
-// untilSignal ends the context at the first SIGINT or SIGTERM, and from then on
-// leaves signals to the system, which ends the process.
-func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+// untilSignal ends the context at the first SIGINT or SIGTERM. At a second one
+// the process ends at once, as a shell expects of one that a signal has ended,
+// and says what becomes of what it was doing.
+func untilSignal(ctx context.Context, stderr io.Writer, unfinished string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case s := <-signals:
+				if !first {
+					fmt.Fprintf(stderr, "chaperone: ended at once by a second signal (%s); %s\n", s, unfinished)
+					os.Exit(128 + int(s.(syscall.Signal)))
+				}
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	var once sync.Once
+	return ctx, func() {
+		once.Do(func() {
+			signal.Stop(signals)
+			close(done)
+			cancel()
+		})
+	}
 }

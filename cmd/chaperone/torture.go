@@ -67,7 +67,7 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 			return fmt.Errorf("find this program: %w", err)
 		}
 		o.Out, o.Say = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		ctx, stop := untilSignal(cmd.Context())
+		ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "its processes end with it")
 		defer stop()
 		return tortured(ctx, cmd, o, *report, *save)
 	}

@@ -18,10 +18,12 @@ type claim struct {
 	c *shards.Claim
 	m *Machine
 
-	flushed    chan flushed // what became of the flush in flight
-	inFlight   bool
-	committed  int64 // position last committed, or being committed
-	identities atomic.Int64
+	flushed   chan flushed // what became of the flush in flight
+	inFlight  bool
+	writes    int                  // of the flush in flight
+	committed int64                // position last committed, or being committed
+	durable   int64                // position up to which everything is stored; at first, where reading began. -1 if nothing was read
+	size      atomic.Pointer[size] // for gauges
 }
 
 type flushed struct {
@@ -31,7 +33,7 @@ type flushed struct {
 }
 
 func newClaim(p *Processor, c *shards.Claim) *claim {
-	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, m: NewMachine(MachineOptions{
+	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, m: NewMachine(MachineOptions{
 		Owner: c.Owner, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
 	})}
 }
@@ -48,6 +50,11 @@ func (w *claim) work(ctx context.Context) error {
 	defer func() {
 		if w.inFlight {
 			<-w.flushed // it ends with ctx
+		}
+		select {
+		case <-w.c.Draining:
+			w.p.left(w)
+		default:
 		}
 	}()
 	w.load()
@@ -67,6 +74,7 @@ func (w *claim) work(ctx context.Context) error {
 			}
 			w.apply(msg)
 		case <-tick.C:
+			w.measure()
 			w.flush(ctx)
 		case f := <-w.flushed:
 			if err := w.acked(f); err != nil {
@@ -92,7 +100,7 @@ func (w *claim) load() {
 		}
 	}
 	w.c.Table.Release() // the machine knows what it holds
-	w.identities.Store(int64(w.m.Len()))
+	w.measure()
 	if bad > 0 {
 		w.p.metrics.unread.Add(float64(bad))
 		w.p.o.Log.Warn("entries of the collect table cannot be read and are left as they are", "partition", w.c.Partition, "entries", bad, "first", first)
@@ -100,11 +108,24 @@ func (w *claim) load() {
 	w.p.o.Log.Debug("collecting", "partition", w.c.Partition, "identities", w.m.Len(), "loaded_in", time.Since(begin).Round(time.Millisecond))
 }
 
+// measure notes sizes for gauges, now and then.
+func (w *claim) measure() {
+	waiting, _ := w.m.Pending()
+	w.size.Store(&size{identities: w.m.Len(), followed: w.m.Followed(), waiting: waiting, inFlight: w.writes})
+}
+
 func (w *claim) apply(msg *sarama.ConsumerMessage) {
+	if w.durable < 0 {
+		w.durable = msg.Offset
+	}
 	out, err := w.m.Apply(Message{Offset: msg.Offset, Appended: appended(msg), Key: msg.Key, Value: msg.Value})
 	w.p.metrics.outcome[out].Inc()
 	if out == Malformed {
 		w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
+	}
+	for _, i := range w.m.Imbalances() {
+		w.p.metrics.imbalances.WithLabelValues(string(i.Kind)).Inc()
+		w.p.books.Raise(i.String(), "kind", i.Kind, "source", i.Source, "partition", msg.Partition)
 	}
 }
 
@@ -125,7 +146,8 @@ func (w *claim) flush(ctx context.Context) {
 	}
 	w.inFlight = true
 	changes := w.m.Take()
-	w.committed = changes.Next
+	w.committed, w.writes = changes.Next, len(changes.Writes)
+	w.measure()
 	go func() { w.flushed <- w.store(ctx, changes) }()
 }
 
@@ -154,7 +176,8 @@ func (w *claim) acked(f flushed) error {
 		return fmt.Errorf("collect: store changes: %w", f.err)
 	}
 	w.m.Acked(f.changes, f.deleted)
-	w.identities.Store(int64(w.m.Len()))
+	w.writes, w.durable = 0, f.changes.Next
+	w.measure()
 	return nil
 }
 

@@ -69,17 +69,22 @@ type Processor struct {
 	o       Options
 	metrics *metrics
 	aside   *aside.List
+	books   *health.Alarm
 	group   *shards.Processor
 
 	mu     sync.Mutex
 	claims map[*claim]bool
+	undone []undone
 }
 
-// New makes a Processor, with the parts "collect" and "collect records" in the
-// health registry.
+// New makes a Processor, with the parts "collect", "collect records" and
+// "collect books" in the health registry.
 func New(o Options) *Processor {
 	o.fill()
-	p := &Processor{o: o, aside: aside.New(o.Log, o.Health.Part("collect records")), claims: map[*claim]bool{}}
+	p := &Processor{
+		o: o, aside: aside.New(o.Log, o.Health.Part("collect records")), claims: map[*claim]bool{},
+		books: health.NewAlarm(o.Health.Part("collect books"), o.Log, "sums that do not balance"),
+	}
 	p.metrics = newMetrics(o.Metrics, p)
 	p.group = shards.New(shards.Options{
 		Brokers: o.Brokers, Graph: o.Topology.CollectGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part("collect"),
@@ -88,10 +93,15 @@ func New(o Options) *Processor {
 	return p
 }
 
-// Run collects until ctx ends, then stores what is left, and returns.
+// Run collects until ctx ends, then stores what is left, and returns. What it
+// could not store in time it says in an error that wraps shards.ErrLeft.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
-	return p.group.Run(ctx)
+	defer p.books.Close()
+	if err := p.group.Run(ctx); err != nil {
+		return err
+	}
+	return p.sayLeft()
 }
 
 // Aside lists the newest records that could not be collected, and says how many
@@ -112,12 +122,23 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	return w.work(ctx)
 }
 
-// size is for gauges.
-func (p *Processor) size() (partitions int, identities int64) {
+// size is what an instance, or a claim of it, has at one moment.
+type size struct {
+	partitions, identities, followed int
+	waiting, inFlight                int // changes
+}
+
+func (p *Processor) size() (n size) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n.partitions = len(p.claims)
 	for w := range p.claims {
-		identities += w.identities.Load()
+		if of := w.size.Load(); of != nil {
+			n.identities += of.identities
+			n.followed += of.followed
+			n.waiting += of.waiting
+			n.inFlight += of.inFlight
+		}
 	}
-	return len(p.claims), identities
+	return n
 }

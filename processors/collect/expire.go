@@ -52,6 +52,7 @@ func (m *Machine) sweep() {
 		}
 	}
 	m.pending = slices.DeleteFunc(m.pending, func(e *entry) bool { return !e.waiting })
+	m.books.forget(m.now - m.o.Horizon.Milliseconds())
 }
 
 func (m *Machine) old(e *entry) bool {
@@ -64,6 +65,7 @@ func (m *Machine) old(e *entry) bool {
 // drop forgets an entry. Its keys are deleted from the table; one that is just
 // being written is deleted by a later flush, so it is in order.
 func (m *Machine) drop(e *entry) {
+	m.books.dropped(e)
 	m.bytes -= len(e.row.JSON)
 	e.waiting = false
 	m.discard(e.former...)
@@ -81,9 +83,9 @@ func (m *Machine) drop(e *entry) {
 	}
 }
 
-// isProgress says whether an identity is that of progress records: its third
-// part is the kind.
-func isProgress(identity string) bool {
+// isKind says whether an identity is that of records of a kind, which is its
+// third part.
+func isKind(identity string, k audit.Kind) bool {
 	for range 2 {
 		_, rest, ok := strings.Cut(identity, "/")
 		if !ok {
@@ -91,5 +93,7 @@ func isProgress(identity string) bool {
 		}
 		identity = rest
 	}
-	return strings.HasPrefix(identity, string(audit.KindProgress)+"/")
+	return strings.HasPrefix(identity, string(k)+"/")
 }
+
+func isProgress(identity string) bool { return isKind(identity, audit.KindProgress) }

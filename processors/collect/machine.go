@@ -31,6 +31,8 @@ type Machine struct {
 	emits   []shards.Message // to be emitted again, not taken
 	taken   []*entry
 	stale   map[string]bool // keys that may be deleted once ownership is confirmed
+
+	books *books
 }
 
 // MachineOptions of a Machine.
@@ -50,6 +52,8 @@ type entry struct {
 	ours     bool      // the owner's own key is in the table, or about to be
 	former   []string  // keys of former owners in the table
 	tells    int       // in a progress record: sources about which no newer one tells
+	law      uint64    // of a window record, audit's LawHash; 0 while it is only from the table
+	spoke    bool      // a progress record is newer than what earlier sessions have read
 }
 
 // An Outcome is what became of a record.
@@ -79,7 +83,7 @@ type Message struct {
 
 // NewMachine makes a Machine that knows nothing; see Load.
 func NewMachine(o MachineOptions) *Machine {
-	return &Machine{o: o, entries: map[string]*entry{}, tellers: map[teller]*entry{}, stale: map[string]bool{}, next: -1}
+	return &Machine{o: o, entries: map[string]*entry{}, tellers: map[teller]*entry{}, stale: map[string]bool{}, books: newBooks(), next: -1}
 }
 
 // Load takes an entry of the table, before any record is applied. Entries may
@@ -98,6 +102,15 @@ func (m *Machine) Load(key string, value []byte) error {
 	if isProgress(identity) {
 		if progress, err = audit.Decode(row.JSON); err != nil || progress.Progress == nil {
 			return fmt.Errorf("collect table: key %q: no progress record: %w", key, err)
+		}
+	}
+	m.books.now, m.books.loaded = row.Appended, max(m.books.loaded, row.Offset)
+	switch {
+	case progress != nil:
+		m.books.loadedProgress(progress)
+	case isKind(identity, audit.KindMissed):
+		if r, err := audit.Decode(row.JSON); err == nil && r.Missed != nil {
+			m.books.missed(r)
 		}
 	}
 	row.JSON = nil // the table topic keeps it
@@ -125,6 +138,7 @@ func (m *Machine) Load(key string, value []byte) error {
 func (m *Machine) Apply(msg Message) (Outcome, error) {
 	m.next = msg.Offset + 1
 	m.now = max(m.now, msg.Appended)
+	m.books.offset, m.books.now = msg.Offset, m.now
 	m.sweep()
 	if len(msg.Value) == 0 {
 		return Malformed, errors.New("it has no value")
@@ -138,15 +152,18 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 	}
 	row := table.Of(r, msg.Value, msg.Appended, msg.Offset)
 	if row.Old(m.now, m.o.Horizon) {
+		m.books.passed(r)
 		return Beyond, nil
 	}
 	key, identity := r.Key(), r.IdentityKey()
 	if size := len(key) + len(m.o.Owner) + len(msg.Value) + 64; size > maxEntry {
+		m.books.passed(r)
 		return Malformed, fmt.Errorf("with its key it has %d bytes, at most %d can be stored", size, maxEntry)
 	}
 	if string(msg.Key) != key || shards.PartitionOf(key, m.o.Partitions) != m.o.Partition {
 		m.emits = append(m.emits, shards.Message{EmitKey: key, Emit: msg.Value})
 		m.bytes += len(msg.Value)
+		m.books.passed(r)
 		return Moved, nil
 	}
 	e := m.entries[identity]
@@ -154,8 +171,10 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 		e = &entry{identity: identity}
 		m.entries[identity] = e
 	} else if row.Version < e.row.Version || row.Version == e.row.Version && (e.ours || e.waiting) {
+		m.books.superseded(e, r)
 		return Known, nil // an equal version is stored once in each session: see Load
 	}
+	m.books.collected(e, r, e.ours || e.waiting)
 	m.bytes += len(msg.Value) - len(e.row.JSON)
 	e.row = row
 	if !e.waiting {
@@ -178,6 +197,16 @@ func collects(k audit.Kind) bool {
 
 // Pending says how much waits to be taken: messages, and bytes of their values.
 func (m *Machine) Pending() (messages, bytes int) { return len(m.pending) + len(m.emits), m.bytes }
+
+// Followed is how many sources have sums that are known and followed.
+func (m *Machine) Followed() int { return m.books.known }
+
+// Imbalances are what the books have found since they were last asked for.
+func (m *Machine) Imbalances() []Imbalance {
+	found := m.books.found
+	m.books.found = nil
+	return found
+}
 
 // Deletable says how many keys wait to be deleted.
 func (m *Machine) Deletable() int { return len(m.stale) }

@@ -13,6 +13,7 @@ type metrics struct {
 	outcome               map[Outcome]prometheus.Counter
 	stored, emitted, gone prometheus.Counter
 	unread                prometheus.Counter
+	imbalances            *prometheus.CounterVec
 	flush                 prometheus.Histogram
 }
 
@@ -33,15 +34,25 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "chaperone", Subsystem: "collect", Name: "flush_seconds",
 			Help: "Time to store a flush.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 14)}),
 	}
+	m.imbalances = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "chaperone", Subsystem: "collect", Name: "imbalances_total",
+		Help: "Times that what is said about a source cannot all be true, by kind: a bug, or damage; /health says which source."}, []string{"kind"})
+	for _, k := range []ImbalanceKind{Deficit, Surplus, Overlap, Law} {
+		m.imbalances.WithLabelValues(string(k)) // so that the first one is seen to rise
+	}
 	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Malformed} {
 		m.outcome[o] = records.WithLabelValues(string(o))
 	}
-	gauge := func(name, help string, f func() float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "chaperone", Subsystem: "collect", Name: name, Help: help}, f))
+	gauge := func(name, help string, of func(size) int) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "chaperone", Subsystem: "collect", Name: name, Help: help},
+			func() float64 { return float64(of(p.size())) }))
 	}
-	reg.MustRegister(records, m.flush)
-	gauge("partitions", "Partitions of the audit topic that this instance collects.", func() float64 { n, _ := p.size(); return float64(n) })
-	gauge("identities", "Identities in memory.", func() float64 { _, n := p.size(); return float64(n) })
+	reg.MustRegister(records, m.imbalances, m.flush)
+	gauge("partitions", "Partitions of the audit topic that this instance collects.", func(n size) int { return n.partitions })
+	gauge("identities", "Identities in memory.", func(n size) int { return n.identities })
+	gauge("changes_waiting", "Changes that wait to be stored.", func(n size) int { return n.waiting })
+	gauge("changes_in_flight", "Changes handed to the producer and not yet acknowledged.", func(n size) int { return n.inFlight })
+	gauge("sources_followed", "Sources whose sums are known, so that a record that is lost or wrong would be noticed. After a restart they are learnt as progress comes.",
+		func(n size) int { return n.followed })
 	return m
 }
 

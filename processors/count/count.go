@@ -132,31 +132,49 @@ func New(o Options) *Processor {
 }
 
 // Run counts until ctx ends, then stores what has been counted, reports it, and
-// returns.
+// returns. What it could not store in time it says in an error that wraps
+// shards.ErrLeft.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.books.Close()
-	defer func() {
-		for _, c := range p.clusters {
-			c.close()
-		}
-	}()
 	report, err := p.reporter(ctx)
 	if err != nil {
 		return nil // ctx has ended, and nothing was counted
 	}
-	defer report.producer.Close()
 
 	// What reports and watches ends after the group: the last flush is reported.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
 	for _, c := range p.clusters {
 		wg.Go(func() { p.dir.watch(background, c, p.o.Poll) })
 	}
-	wg.Go(func() { report.run(background) })
-	return p.group.Run(ctx)
+	wg.Go(func() {
+		report.run(background)
+		report.producer.Close()
+	})
+	err = p.group.Run(ctx)
+	if left := p.sayLeft(); left != nil {
+		err = left
+	}
+	cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		wg.Wait()
+		for _, c := range p.clusters {
+			c.close()
+		}
+	}()
+	select {
+	case <-ended:
+	case <-time.After(endWithin):
+		p.log.Warn("connections did not end in time and are left behind", "after", endWithin)
+	}
+	return err
 }
+
+// endWithin bounds how long the end waits for clusters that do not answer, when
+// everything that can be stored is.
+const endWithin = 4 * time.Second
 
 // reporter connects to the audit cluster, for as long as it takes.
 func (p *Processor) reporter(ctx context.Context) (*progress, error) {

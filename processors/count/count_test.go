@@ -213,8 +213,26 @@ func (w *world) await(what string, ok func() bool) {
 	}
 }
 
-// instance runs one counting processor until stop is called.
+// instance runs one counting processor until stop is called. It must end well.
 func (w *world) instance(change func(*count.Options)) (stop func()) {
+	w.t.Helper()
+	i := w.start(change)
+	return func() {
+		if err := i.stop(); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+		i.balanced(w.t)
+	}
+}
+
+// instance is one counting processor that runs.
+type instance struct {
+	stop    func() error // ends it, and gives what it says in the end
+	metrics *prometheus.Registry
+	health  *health.Registry
+}
+
+func (w *world) start(change func(*count.Options)) *instance {
 	w.t.Helper()
 	selector, err := codecs.NewSelector(nil, codecs.Standard(), codecs.Bounds{})
 	must(w.t, err)
@@ -238,23 +256,22 @@ func (w *world) instance(change func(*count.Options)) (stop func()) {
 		change(&o)
 	}
 	p := count.New(o)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := p.Run(ctx); err != nil {
-			w.t.Errorf("run: %v", err)
-		}
-	}()
-	var once sync.Once
-	stop = func() { once.Do(func() { cancel(); <-done; starts.Close(); w.balanced(metrics, reports) }) }
-	w.t.Cleanup(stop)
-	return stop
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		defer starts.Close()
+		return <-done
+	})
+	w.t.Cleanup(func() { _ = stop() })
+	return &instance{stop, metrics, reports}
 }
 
-// balanced holds the books of an instance that has ended against each other.
-func (w *world) balanced(metrics *prometheus.Registry, reports *health.Registry) {
-	families, err := metrics.Gather()
-	must(w.t, err)
+// values are what the metrics of an instance say, summed over labels.
+func (i *instance) values(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := i.metrics.Gather()
+	must(t, err)
 	n := map[string]float64{}
 	for _, f := range families {
 		name := strings.TrimPrefix(f.GetName(), "chaperone_count_")
@@ -262,16 +279,23 @@ func (w *world) balanced(metrics *prometheus.Registry, reports *health.Registry)
 			n[name] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
+	return n
+}
+
+// balanced holds the books of an instance that has ended against each other.
+func (i *instance) balanced(t *testing.T) {
+	t.Helper()
+	n := i.values(t)
 	if accounted := n["messages_total"] + n["replayed_total"] + n["read_again_total"] + n["out_of_order_total"] + n["dropped_total"]; n["consumed_total"] != accounted {
-		w.t.Errorf("%v messages were consumed and %v are accounted for: %v", n["consumed_total"], accounted, n)
+		t.Errorf("%v messages were consumed and %v are accounted for: %v", n["consumed_total"], accounted, n)
 	}
 	if n["out_of_order_total"]+n["imbalances_total"]+n["writes_in_flight"]+n["unstored_messages"]+n["rows_waiting"] > 0 {
-		w.t.Errorf("after a graceful stop: %v", n)
+		t.Errorf("after a graceful stop: %v", n)
 	}
-	list, _ := reports.Reports()
+	list, _ := i.health.Reports()
 	for _, r := range list {
 		if r.Part == "count books" && r.State != health.OK {
-			w.t.Errorf("a false alarm: %+v", r)
+			t.Errorf("a false alarm: %+v", r)
 		}
 	}
 }

@@ -71,6 +71,7 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		x.mu.Lock()
 		led := x.c.State()
 		at[i] = x.c.Flush(func(k counter.Key, r *counter.Row) {
+			x.out++
 			m, err := x.rowMessage(k, r, &led)
 			if err != nil {
 				failed = err
@@ -103,6 +104,7 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 	for i, x := range chosen {
 		x.mu.Lock()
 		x.c.Acked(at[i])
+		x.out = 0
 		x.said = at[i].Generation
 		x.weigh()
 		x.mu.Unlock()

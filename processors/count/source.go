@@ -23,6 +23,7 @@ type source struct {
 	mu      sync.Mutex
 	c       *counter.Counter // nil until recovered
 	handed  uint64           // messages that the reader has handed over
+	out     int              // rows handed out and not acknowledged
 	e       counter.Event    // of the message at hand; here so that it is not allocated
 	window  audit.Window     // of the last message
 	reading bool             // the reader has it open

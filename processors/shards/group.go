@@ -83,6 +83,7 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 	err := h.p.o.Worker.Work(ctx, c)
 	switch {
 	case ctx.Err() != nil:
+		h.r.drained(c.Partition) // nothing can be written any more
 		h.p.o.Log.Log(context.Background(), slog.LevelDebug, "claim ends", "shard", c.Partition, "cause", context.Cause(ctx), "err", err)
 		return nil
 	case err != nil:

@@ -35,7 +35,8 @@ type Options struct {
 	// InstanceID, if set, makes the membership static (KIP-345): a restart within
 	// the session timeout causes no rebalance. Unique among running instances.
 	InstanceID string
-	// DrainFor bounds how long a stop waits for the last writes; 10 s if zero.
+	// DrainFor bounds how long a stop waits for the last writes; 10 s if zero. To
+	// end goka's processor may take a few seconds more.
 	DrainFor time.Duration
 	// Extra goka options, for tests.
 	Extra []goka.ProcessorOption
@@ -73,27 +74,45 @@ func New(o Options) *Processor {
 func (p *Processor) Sessions() int64 { return p.sessions.Load() }
 func (p *Processor) Restarts() int64 { return p.restarts.Load() }
 
-// Run works claims until ctx ends, then lets the workers drain, then returns
-// nil. goka ends a processor on any trouble with a broker; that is healed by
-// building another, after a pause that grows to 10 s.
+// Run works claims until ctx ends, then lets the workers drain, at most for
+// DrainFor, then returns nil. A goka processor that does not end soon after, as
+// when its producer waits for a broker that is away, is left behind.
 func (p *Processor) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		close(p.draining)
-		if r := p.current.Load(); r != nil {
-			r.wait(p.o.DrainFor)
-		}
-		cancel()
-	})
-	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.keepRunning(ctx, inner)
+	}()
+	<-ctx.Done()
+	close(p.draining)
+	if r := p.current.Load(); r != nil {
+		r.wait(p.o.DrainFor)
+	}
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(endWithin):
+		p.o.Log.Warn("the processor did not end in time and is left behind", "after", endWithin)
+	}
+	return nil
+}
+
+// endWithin is how long goka may take to end once nothing is to be written.
+const endWithin = 4 * time.Second
+
+// keepRunning runs goka's processor until ctx ends; the one that runs then ends
+// with inner. goka ends a processor on any trouble with a broker; that is healed
+// by building another, after a pause that grows to 10 s.
+func (p *Processor) keepRunning(ctx, inner context.Context) {
 	const least, most = time.Second, 10 * time.Second
 	pause := least
 	for ctx.Err() == nil {
 		sessions, begin := p.sessions.Load(), time.Now()
 		err := p.once(inner)
 		if ctx.Err() != nil {
-			break
+			return
 		}
 		if err == nil {
 			err = errEnded
@@ -115,8 +134,6 @@ func (p *Processor) Run(ctx context.Context) error {
 			pause = min(2*pause, most)
 		}
 	}
-	<-inner.Done()
-	return nil
 }
 
 // oneLine is the text of an error without the line breaks that goka's lists of

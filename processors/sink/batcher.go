@@ -93,38 +93,53 @@ func (b *batcher) run(ctx context.Context) {
 // store has a batch written, for as long as it takes, and settles it. If ctx
 // ends before, nothing is settled.
 func (b *batcher) store(ctx context.Context, batch []item) {
-	good := make([]item, 0, len(batch))
-	for _, it := range batch {
-		if it.record != nil { // else it could not be read and is set aside
+	good := make([]*item, 0, len(batch))
+	for i := range batch {
+		if it := &batch[i]; it.record != nil {
 			good = append(good, it)
+		} else {
+			it.end = setAside // it could not be read
 		}
 	}
 	if !b.write(ctx, good) {
 		return
 	}
-	next := map[*position]int64{}
+	ended := map[*position]endings{}
 	for _, it := range batch {
-		next[it.from] = it.offset + 1 // offsets of a claim rise
+		s := ended[it.from]
+		s.next = it.offset + 1 // offsets of a claim rise
+		switch it.end {
+		case written:
+			s.written++
+		case setAside:
+			s.aside++
+		}
+		ended[it.from] = s
 	}
-	for pos, n := range next {
-		pos.settle(n)
+	b.metrics.inFlight.Sub(float64(len(good)))
+	for pos, s := range ended {
+		pos.settle(s)
 	}
 }
 
 // write has records written, halving what the store rejects, down to the records
 // that it objects to. It says whether all of them are written or set aside.
-func (b *batcher) write(ctx context.Context, batch []item) bool {
+func (b *batcher) write(ctx context.Context, batch []*item) bool {
 	if len(batch) == 0 {
 		return true
 	}
 	err := b.persist(ctx, batch)
 	switch {
 	case err == nil:
+		for _, it := range batch {
+			it.end = written
+		}
 		return true
 	case !errors.Is(err, sinks.ErrRejected):
 		return false // ctx has ended
 	case len(batch) == 1:
 		it := batch[0]
+		it.end = setAside
 		b.metrics.rejected.Inc()
 		b.aside.Add(it.topic, it.partition, it.offset, err)
 		return true
@@ -135,7 +150,7 @@ func (b *batcher) write(ctx context.Context, batch []item) bool {
 
 // persist tries until the store has taken the records, has rejected them, or
 // ctx has ended.
-func (b *batcher) persist(ctx context.Context, batch []item) error {
+func (b *batcher) persist(ctx context.Context, batch []*item) error {
 	records := make([]*audit.Record, len(batch))
 	for i := range batch {
 		records[i] = batch[i].record

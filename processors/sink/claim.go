@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/IBM/sarama"
 
@@ -13,44 +12,35 @@ import (
 
 // An item is a record on its way to the store.
 type item struct {
-	record    *audit.Record
+	record    *audit.Record // nil if it could not be read; it then only settles
 	topic     string
 	partition int32
 	offset    int64
 	size      int
 	from      *position
+	end       ending
 }
 
-// position is how far a claim's records are settled: in the store, or set aside.
-// Batches settle in order, so it only rises.
-type position struct {
-	mu      sync.Mutex
-	next    int64         // -1 for none
-	changed chan struct{} // has room for one signal
-}
+// An ending is what became of an item, once something has.
+type ending uint8
 
-func newPosition() *position { return &position{next: -1, changed: make(chan struct{}, 1)} }
-
-func (p *position) settle(next int64) {
-	p.mu.Lock()
-	p.next = max(p.next, next)
-	p.mu.Unlock()
-	select {
-	case p.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (p *position) settled() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next
-}
+const (
+	onItsWay ending = iota
+	written         // the store has acknowledged it
+	setAside        // the store rejects it, or it could not be read
+)
 
 // Work feeds the batcher from one partition and commits what is settled; it is
 // for the group, which calls it.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 	w := &feed{p: p, c: c, pos: newPosition(), read: -1, committed: -1}
+	defer func() {
+		select {
+		case <-c.Draining:
+			p.left(w)
+		default:
+		}
+	}()
 	for {
 		select {
 		case msg, ok := <-c.Messages:
@@ -58,12 +48,15 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 				<-ctx.Done()
 				return nil
 			}
-			w.submit(ctx, msg)
+			if err := w.submit(ctx, msg); err != nil {
+				return err
+			}
 		case <-w.pos.changed:
-			w.commit()
+			if err := w.commit(); err != nil {
+				return err
+			}
 		case <-c.Draining:
-			w.drain(ctx)
-			return nil
+			return w.drain(ctx)
 		case <-ctx.Done():
 			return nil
 		}
@@ -75,14 +68,16 @@ type feed struct {
 	p         *Processor
 	c         *shards.Claim
 	pos       *position
-	read      int64 // offset after the last record submitted, -1 before the first
+	submitted uint64 // records
+	first     int64  // offset of the first of them
+	read      int64  // offset after the last, -1 before the first
 	committed int64
 }
 
 // submit hands a record to the batcher. A record that cannot be read goes the
 // same way, so that it settles in order. While the store is away this blocks,
 // and with it the reading of the partition.
-func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) {
+func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
 	it := item{topic: msg.Topic, partition: msg.Partition, offset: msg.Offset, size: len(msg.Value), from: w.pos}
 	var err error
 	if len(msg.Value) == 0 {
@@ -90,43 +85,57 @@ func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) {
 	} else {
 		it.record, err = audit.Decode(msg.Value)
 	}
-	w.p.metrics.read.Inc()
 	if err != nil {
 		it.record = nil
-		w.p.metrics.malformed.Inc()
-		w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
 	}
 	for {
 		select {
 		case w.p.batcher.in <- it:
+			if w.read < 0 {
+				w.first = msg.Offset
+			}
+			w.submitted++
 			w.read = msg.Offset + 1
-			return
+			w.p.metrics.submitted(err == nil)
+			if err != nil {
+				w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
+			}
+			return nil
 		case <-w.pos.changed:
-			w.commit()
+			if err := w.commit(); err != nil {
+				return err
+			}
 		case <-w.c.Draining:
-			return // it is left for the next owner, and nothing is read after it
+			return nil // it is left for the next owner, and nothing is read after it
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
 
-func (w *feed) commit() {
-	if next := w.pos.settled(); next > w.committed {
-		w.c.Commit(next)
-		w.committed = next
+// commit commits what is settled, if the books balance. Else the session ends,
+// and what is not accounted for is read again.
+func (w *feed) commit() error {
+	s := w.pos.ended()
+	if err := s.balance(w.submitted, w.read); err != nil {
+		return w.p.imbalance(w.c.Partition, err)
 	}
+	if s.next > w.committed {
+		w.c.Commit(s.next)
+		w.committed = s.next
+	}
+	return nil
 }
 
 // drain waits until all that was submitted has settled, and commits it.
-func (w *feed) drain(ctx context.Context) {
+func (w *feed) drain(ctx context.Context) error {
 	w.p.batcher.hurry()
 	for w.pos.settled() < w.read {
 		select {
 		case <-w.pos.changed:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
-	w.commit()
+	return w.commit()
 }

@@ -71,15 +71,22 @@ type Processor struct {
 	o       Options
 	metrics *metrics
 	aside   *aside.List
+	books   *health.Alarm
 	batcher *batcher
 	group   *shards.Processor
+
+	mu     sync.Mutex
+	undone []undone
 }
 
-// New makes a Processor, with the parts "sink", "sink store" and "sink records"
-// in the health registry.
+// New makes a Processor, with the parts "sink", "sink store", "sink records" and
+// "sink books" in the health registry.
 func New(o Options) *Processor {
 	o.fill()
-	p := &Processor{o: o, aside: aside.New(o.Log, o.Health.Part("sink records"))}
+	p := &Processor{
+		o: o, aside: aside.New(o.Log, o.Health.Part("sink records")),
+		books: health.NewAlarm(o.Health.Part("sink books"), o.Log, "sums that do not balance"),
+	}
 	p.metrics = newMetrics(o.Metrics)
 	p.batcher = newBatcher(&p.o, p.aside, p.metrics, o.Health.Part("sink store"))
 	p.group = shards.New(shards.Options{
@@ -90,15 +97,20 @@ func New(o Options) *Processor {
 }
 
 // Run writes until ctx ends, then writes what it has read, commits, and returns.
-// If the store is away then, what was read is left for the next owner.
+// If the store is away then, what was read is left for the next owner, and said in
+// an error that wraps shards.ErrLeft.
 func (p *Processor) Run(ctx context.Context) error {
 	defer p.aside.Close()
+	defer p.books.Close()
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { p.batcher.run(inner) })
-	return p.group.Run(ctx)
+	if err := p.group.Run(ctx); err != nil {
+		return err
+	}
+	return p.sayLeft()
 }
 
 // Aside lists the newest records that are not in the store because it rejects
