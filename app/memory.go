@@ -105,13 +105,16 @@ func least(a, b int) int {
 
 // memoryLimit is the limit that holds, and where it comes from: the first of what
 // is configured, what GOMEMLIMIT says (math.MaxInt64 if it does not), and most of
-// what the container may have (0 if that is not bounded).
-func memoryLimit(configured config.Bytes, goLimit, container int64) (limit int64, from string) {
+// what the container may have (0 if that is not bounded), or less of it if the
+// embedded ClickHouse, a process of its own, is in it too.
+func memoryLimit(configured config.Bytes, goLimit, container int64, engine bool) (limit int64, from string) {
 	switch {
 	case configured != 0:
 		return int64(configured), "memory.limit"
 	case goLimit != math.MaxInt64:
 		return goLimit, "GOMEMLIMIT"
+	case container != 0 && engine:
+		return container / 3, "a third of the container's limit"
 	case container != 0:
 		return container - container/10, "90 % of the container's limit"
 	}
@@ -121,7 +124,7 @@ func memoryLimit(configured config.Bytes, goLimit, container int64) (limit int64
 // limitMemory sets the runtime's limit, and gives the bounds of the parts.
 func (a *App) limitMemory() bounds {
 	goLimit := debug.SetMemoryLimit(-1)
-	limit, from := memoryLimit(a.cfg.Memory.Limit, goLimit, containerMemory("/"))
+	limit, from := memoryLimit(a.cfg.Memory.Limit, goLimit, containerMemory("/"), a.o.Standalone && a.cfg.EmbeddedClickHouse())
 	if limit == 0 {
 		return bounds{}
 	}

@@ -82,15 +82,17 @@ func TestWhereTheLimitComesFrom(t *testing.T) {
 	for _, c := range []struct {
 		configured      config.Bytes
 		goLimit, cgroup int64
+		engine          bool
 		want            int64
 		from            string
 	}{
-		{512 << 20, 1 << 30, 2 << 30, 512 << 20, "memory.limit"},
-		{0, 1 << 30, 2 << 30, 1 << 30, "GOMEMLIMIT"},
-		{0, math.MaxInt64, 1000 << 20, 900 << 20, "90 % of the container's limit"},
-		{0, math.MaxInt64, 0, 0, ""},
+		{512 << 20, 1 << 30, 2 << 30, true, 512 << 20, "memory.limit"},
+		{0, 1 << 30, 2 << 30, false, 1 << 30, "GOMEMLIMIT"},
+		{0, math.MaxInt64, 1000 << 20, false, 900 << 20, "90 % of the container's limit"},
+		{0, math.MaxInt64, 1500 << 20, true, 500 << 20, "a third of the container's limit"},
+		{0, math.MaxInt64, 0, true, 0, ""},
 	} {
-		if got, from := memoryLimit(c.configured, c.goLimit, c.cgroup); got != c.want || from != c.from {
+		if got, from := memoryLimit(c.configured, c.goLimit, c.cgroup, c.engine); got != c.want || from != c.from {
 			t.Errorf("%+v: %d of %q", c, got, from)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/counter"
@@ -77,4 +78,38 @@ func TestEntriesOfTheTable(t *testing.T) {
 			t.Error("taken")
 		}
 	})
+}
+
+func TestASourceThatIsBuriedLeavesItsLastLedger(t *testing.T) {
+	s := unstored(t, 1, Options{Windows: 4})
+	s.table, s.notes = map[audit.Source][]entry{}, map[audit.Source]map[string]time.Time{}
+	x := s.list()[0]
+	scattered(x, 10)
+	if msgs := s.bury(x.Source); msgs != nil || s.sources[x.Source] == nil {
+		t.Fatalf("buried before its last rows were stored: %v", msgs)
+	}
+	x.c.Acked(x.c.Flush(func(counter.Key, *counter.Row) {}))
+	left := x.c.Keys()
+	s.note(x.Source, x.prefix+goneKey+"a", []byte{2})
+	msgs := s.bury(x.Source)
+	if len(msgs) != len(left)-1+1 { // all but the ledger, and the note
+		t.Errorf("%d of %d entries are deleted: %v", len(msgs), len(left)+1, msgs)
+	}
+	for _, m := range msgs {
+		if !m.Delete || m.Key == x.prefix+x.c.LedgerKey().String() {
+			t.Errorf("%+v", m)
+		}
+	}
+	if !s.buried(x.Source) {
+		t.Error("there is still something to be deleted")
+	}
+	// It comes back in the same session.
+	table, err := s.take(x.Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := counter.Recover(counter.Options{Owner: "a", Windows: 4}, counter.Edges{Newest: 100}, table)
+	if c.State().Generation != 1 || c.Next() != 10 {
+		t.Errorf("begins generation %d at %d, want 1 after all that was counted, 10", c.State().Generation, c.Next())
+	}
 }
