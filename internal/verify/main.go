@@ -136,8 +136,9 @@ func (r *run) deploy(ctx context.Context, name string) (_ context.Context, dir s
 	return ctx, dir, func() { r.processes.Close(); cancel(nil) }, nil
 }
 
-// judge compares, prints what is wrong, and adds to the result. If the audit
-// could not even be asked, or the time is over, all of it is an error.
+// judge compares, prints what is wrong, and adds to the result; the books of the
+// audit itself must balance. If the audit could not even be asked, or the time is
+// over, all of it is an error.
 func (r *run) judge(ctx context.Context, a answers, want cells) error {
 	say("comparing %d cells with ClickHouse and REST", len(want))
 	c, err := a.agree(ctx, want)
@@ -146,7 +147,10 @@ func (r *run) judge(ctx context.Context, a answers, want cells) error {
 		r.wrong += len(c.wrong)
 		c.show(os.Stdout)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return r.balanced(ctx, want)
 }
 
 var began = time.Now()
