@@ -76,7 +76,7 @@ func (c *Counter) Add(e *Event) {
 	if c.led.Total == 0 {
 		c.led.cut(e.Time)
 	}
-	if e.Offset >= c.turn {
+	for e.Offset >= c.turn {
 		c.nextSegment()
 	}
 	r := c.cur
