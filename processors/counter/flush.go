@@ -62,7 +62,7 @@ func (c *Counter) settle() {
 	if c.replayTo == 0 || c.led.Next < c.replayTo {
 		return
 	}
-	c.replayTo = 0
+	c.replayTo, c.replayed = 0, 0
 	var sum uint64
 	for i, r := range c.rows {
 		if i.segment == c.led.Segment {

@@ -22,7 +22,7 @@ type Ledger struct {
 	Segment      int64  // the open segment, at Next
 	SegmentCount uint64 // messages of it before Next; the rows must agree
 	Total        uint64 // messages of the generation before Next
-	Last         int64  // offset of the last message counted, -1 if none
+	Last         int64  // offset of the last message counted, by a former generation if need be; -1 if none
 	LastHash     uint64 // its hash: tells a log that was cut and grew again
 	LastTime     int64  // its record timestamp, Unix milliseconds
 	Epoch        int32  // leader epoch at Next, -1 if the reader does not know it
@@ -80,12 +80,12 @@ func newLedger(generation, start int64, o *Options) Ledger {
 
 // gap is what is missed between the ledger and a generation that begins at
 // start. A generation that has counted nothing hands on its own gap: its
-// statement may never have been written.
+// statement may never have been written. But that the log was cut is always said.
 func (l *Ledger) gap(start int64, reason audit.MissedReason) *Gap {
 	g := &Gap{From: l.Next, To: start, Reason: reason, Since: l.LastTime}
 	if l.Total == 0 && l.Missed != nil {
 		g.From, g.Since = l.Missed.From, l.Missed.Since
-		if g.To <= l.Next {
+		if g.To <= l.Next && reason != audit.MissedTruncated {
 			g.Reason = l.Missed.Reason
 		}
 	}
