@@ -23,8 +23,8 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 			continue
 		}
 		s.recreated[src] = true
-		led := s.newestLedger(src)
-		if led == nil || led.Total == 0 {
+		led, counted := s.newestLedger(src)
+		if !counted {
 			continue
 		}
 		after := counter.Ledger{
@@ -44,8 +44,10 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 	return nil
 }
 
-// newestLedger is the durable ledger of a source, open or only in the table.
-func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
+// newestLedger is the durable ledger of a source, open or only in the table. It
+// says whether anything of the source was counted: there may be rows, and their
+// records, of before the first ledger that counts them.
+func (s *shard) newestLedger(src audit.Source) (best *counter.Ledger, counted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.sources[src]; x != nil {
@@ -53,16 +55,16 @@ func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
 		defer x.mu.Unlock()
 		if x.c != nil {
 			led := x.c.Durable()
-			return &led
+			return &led, led.Total > 0 || x.c.Len() > 0
 		}
 	}
-	var best *counter.Ledger
 	for _, e := range s.table[src] {
 		if l := e.Ledger; l != nil && (best == nil || l.Generation > best.Generation || l.Generation == best.Generation && l.Next > best.Next) {
 			best = l
 		}
+		counted = counted || e.Row != nil
 	}
-	return best
+	return best, best != nil && (counted || best.Total > 0)
 }
 
 // unlisted are the sources that the shard has entries of and that their cluster,
