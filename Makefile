@@ -8,7 +8,7 @@ LDFLAGS := -X main.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint bench kafka fuzz topology
+.PHONY: help demo build test test-fast simulate verify verify-kill lint bench kafka fuzz topology
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: ## all tests, with the race detector, real Apache Kafka and ClickHouse inc
 
 test-fast: ## the tests that need neither Java nor downloads
 	$(GO) test -short ./...
+
+SEEDS ?= 2000
+simulate: ## simulate counting and collecting on SEEDS seeds each, and look for mistakes put in on purpose
+	@$(GO) run ./internal/simulate -seeds $(SEEDS)
 
 verify: ## count a million messages on a real Apache Kafka and compare with an independent recount
 	@scripts/need java mvn npm python3
