@@ -28,6 +28,10 @@ test: ## all tests, with the race detector, real Apache Kafka and ClickHouse inc
 test-fast: ## the tests that need neither Java nor downloads
 	$(GO) test -short ./...
 
+SEEDS ?= 2000
+simulate: ## simulate counting and collecting on SEEDS seeds each, and look for mistakes put in on purpose
+	@$(GO) run ./internal/simulate -seeds $(SEEDS)
+
 verify: ## count a million messages on a real Apache Kafka and compare with an independent recount
 	@scripts/need java mvn npm python3
 	$(GO) run ./internal/verify

@@ -65,9 +65,9 @@ func New(binary, dir string, died func(error)) *Group {
 type Child struct {
 	Name  string
 	Ended chan struct{} // closed when it has
+	Log   string        // file with its output; later runs of the same name add to it
 
-	log  string // file with its output; later runs of the same name add to it
-	from int64  // where the output of this run begins
+	from int64 // where the output of this run begins
 	cmd  *exec.Cmd
 	err  error // how it ended; read after Ended
 
@@ -82,8 +82,8 @@ func (ps *Group) Start(name string, args ...string) (*Child, error) {
 
 // StartBinary is Start with another binary, and with more in its environment.
 func (ps *Group) StartBinary(name, binary string, env []string, args ...string) (*Child, error) {
-	p := &Child{Name: name, log: filepath.Join(ps.dir, name+".log"), Ended: make(chan struct{})}
-	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	p := &Child{Name: name, Log: filepath.Join(ps.dir, name+".log"), Ended: make(chan struct{})}
+	out, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
@@ -185,7 +185,7 @@ func (p *Child) wasBorn() bool {
 // Stop ends all that run, in the order of their start.
 func (ps *Group) Stop() error {
 	var errs []error
-	for _, p := range ps.list() {
+	for _, p := range ps.List() {
 		select {
 		case <-p.Ended:
 		default:
@@ -197,12 +197,13 @@ func (ps *Group) Stop() error {
 
 // Close kills all that run. There is no start after it.
 func (ps *Group) Close() {
-	for _, p := range ps.list() {
+	for _, p := range ps.List() {
 		p.Kill()
 	}
 }
 
-func (ps *Group) list() []*Child {
+// List gives all that were started, in that order.
+func (ps *Group) List() []*Child {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	return append([]*Child(nil), ps.all...)
@@ -210,7 +211,7 @@ func (ps *Group) list() []*Child {
 
 // Output is what this run has written so far.
 func (p *Child) Output() []byte {
-	f, err := os.Open(p.log)
+	f, err := os.Open(p.Log)
 	if err != nil {
 		return nil
 	}

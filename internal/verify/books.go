@@ -36,18 +36,18 @@ func (r *run) balanced(ctx context.Context, want cells) error {
 		}
 	}
 	seen := map[string]bool{}
-	for _, p := range r.processes.list() {
-		if seen[p.log] {
+	for _, p := range r.processes.List() {
+		if seen[p.Log] {
 			continue
 		}
-		seen[p.log] = true
-		text, err := os.ReadFile(p.log)
+		seen[p.Log] = true
+		text, err := os.ReadFile(p.Log)
 		if err != nil {
-			return fmt.Errorf("log of %s: %w", p.name, err)
+			return fmt.Errorf("log of %s: %w", p.Name, err)
 		}
 		for line := range bytes.Lines(text) {
 			if bytes.Contains(line, []byte(alarm)) {
-				return fmt.Errorf("a false alarm of %s: %s", p.name, line)
+				return fmt.Errorf("a false alarm of %s: %s", p.Name, line)
 			}
 		}
 	}
@@ -57,25 +57,25 @@ func (r *run) balanced(ctx context.Context, want cells) error {
 
 // followed sums up what the processes that run say of how many sources they follow.
 func (r *run) followed(ctx context.Context) (n int, err error) {
-	for _, p := range r.processes.list() {
+	for _, p := range r.processes.List() {
 		select {
-		case <-p.ended:
+		case <-p.Ended:
 			continue
 		default:
 		}
-		rest, err := p.restAt(ctx)
+		rest, err := p.Rest(ctx)
 		if err != nil {
 			return 0, err
 		}
 		text, err := get(ctx, rest+"/metrics")
 		if err != nil {
-			return 0, fmt.Errorf("ask %s for metrics: %w", p.name, err)
+			return 0, fmt.Errorf("ask %s for metrics: %w", p.Name, err)
 		}
 		for line := range strings.Lines(string(text)) {
 			if value, ok := strings.CutPrefix(line, "chaperone_collect_sources_followed "); ok {
 				of, err := strconv.Atoi(strings.TrimSpace(value))
 				if err != nil {
-					return 0, fmt.Errorf("metrics of %s: %w", p.name, err)
+					return 0, fmt.Errorf("metrics of %s: %w", p.Name, err)
 				}
 				n += of
 			}

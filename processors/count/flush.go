@@ -1,9 +1,7 @@
 package count
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/processors/counter"
@@ -34,29 +32,17 @@ func (s *shard) flush(ctx context.Context, budget int) error {
 	return s.forget(ctx)
 }
 
-// choose picks the sources of a flush: at least one, if any has something.
-func (s *shard) choose(budget int) []*source {
-	type candidate struct {
-		x       *source
-		waiting time.Time
-		rows    int
-	}
+// choose picks the sources of a flush.
+func (s *shard) choose(budget int) (chosen []*source) {
 	var all []candidate
 	for _, x := range s.list() {
 		x.mu.Lock()
 		if x.c != nil && !x.c.Idle() {
-			all = append(all, candidate{x, x.waiting, x.c.DirtyRows()})
+			all = append(all, candidate{x, x.prefix, x.waiting, x.c.DirtyRows()})
 		}
 		x.mu.Unlock()
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(a.waiting.Compare(b.waiting), cmp.Compare(a.x.prefix, b.x.prefix))
-	})
-	var chosen []*source
-	for _, c := range all {
-		if budget -= c.rows; budget < 0 && len(chosen) > 0 {
-			break
-		}
+	for _, c := range choose(all, budget) {
 		chosen = append(chosen, c.x)
 	}
 	return chosen

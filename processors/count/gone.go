@@ -22,8 +22,8 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 			continue
 		}
 		s.recreated[src] = true
-		led := s.newestLedger(src)
-		if led == nil || led.Total == 0 {
+		led, counted := s.newestLedger(src)
+		if !counted {
 			continue
 		}
 		after := counter.Ledger{

@@ -2,7 +2,6 @@ package count
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -232,7 +231,7 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 		if !s.claim.Confirm() {
 			return nil
 		}
-		if ready, err := x.afterLoss(lost, e); err != nil || !ready {
+		if ready, err := x.goOn(lost, e); err != nil || !ready {
 			return err
 		}
 	}
@@ -249,27 +248,14 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 	return nil
 }
 
-// afterLoss decides how a lost source goes on, given its log's edges now. It is
-// not ready while something of the old generation is still to be flushed, or
-// while nothing has changed.
-func (x *source) afterLoss(lost error, e edges) (ready bool, err error) {
+// goOn lets a lost source go on, given its log's edges now. It is not ready
+// while something of the old generation is still to be flushed.
+func (x *source) goOn(lost error, e edges) (ready bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.reading = false
-	next := x.c.Next()
-	var out *logs.OutOfRange
-	var start int64
-	var reason audit.MissedReason
-	switch {
-	case errors.Is(lost, counter.ErrTruncated), errors.Is(lost, logs.ErrTruncated):
-		start, reason = min(next, e.end), audit.MissedTruncated
-	case next > e.end:
-		start, reason = e.end, audit.MissedTruncated
-	case next < e.start:
-		start, reason = e.start, audit.MissedRetention
-	case errors.As(lost, &out):
-		return true, nil // the log has it: it was the last message, read again, that was gone
-	default:
+	start, reason := afterLoss(lost, x.c.Next(), e)
+	if reason == "" {
 		return true, nil
 	}
 	if !x.c.Idle() {

@@ -72,8 +72,10 @@ func (s *shard) take(src audit.Source) (map[counter.Key]counter.Entry, error) {
 	return table, nil
 }
 
-// newestLedger is the durable ledger of a source, open or only in the table.
-func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
+// newestLedger is the durable ledger of a source, open or only in the table. It
+// says whether anything of the source was counted: there may be rows, and their
+// records, of before the first ledger that counts them.
+func (s *shard) newestLedger(src audit.Source) (best *counter.Ledger, counted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.sources[src]; x != nil {
@@ -81,11 +83,18 @@ func (s *shard) newestLedger(src audit.Source) *counter.Ledger {
 		defer x.mu.Unlock()
 		if x.c != nil {
 			led := x.c.Durable()
-			return &led
+			return &led, led.Total > 0 || x.c.Len() > 0
 		}
 	}
-	led, _ := newest(s.table[src])
-	return led
+	if best, _ = newest(s.table[src]); best == nil {
+		return nil, false
+	}
+	for _, e := range s.table[src] {
+		if k, err := counter.ParseKey(e.key); err == nil && !k.Ledger {
+			return best, true
+		}
+	}
+	return best, best.Total > 0
 }
 
 // newest finds the ledger that is furthest on, and its key; nil if there is none.

@@ -47,7 +47,7 @@ func TestEntriesOfTheTable(t *testing.T) {
 		if err != nil || s.claim.Table.Len() != 0 || len(s.table[src]) != 3 {
 			t.Fatalf("%v, %d left in the store, %d taken", err, s.claim.Table.Len(), len(s.table[src]))
 		}
-		if led := s.newestLedger(src); led == nil || led.Next != 10 {
+		if led, counted := s.newestLedger(src); led == nil || led.Next != 10 || !counted {
 			t.Errorf("ledger %+v", led)
 		}
 		table, err := s.take(src)

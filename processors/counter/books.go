@@ -60,7 +60,7 @@ func (c *Counter) settle() {
 	if c.replayTo == 0 || c.led.Next < c.replayTo {
 		return
 	}
-	c.replayTo = 0
+	c.replayTo, c.replayed = 0, 0
 	c.settleSegment()
 	c.led.Total += c.books.unread // of segments that the replay has passed by
 	c.books.unread = 0

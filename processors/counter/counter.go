@@ -32,6 +32,7 @@ type Counter struct {
 	ahead    map[int64]found // later segments that recovery found rows of
 	turn     int64           // where the next segment begins, if a row found ahead says so
 	replayTo int64           // below this, messages may be in rows already; 0 when past it
+	replayed uint64          // hash of the last message before replayTo, 0 if not known
 
 	fresh   bool             // the generation is not yet sure: see Confirmed
 	durable Ledger           // the last one acknowledged
@@ -74,16 +75,20 @@ var ErrTruncated = errors.New("the log was cut below what had been counted, and 
 // Add counts a message. Offsets rise; gaps between them are normal: compaction,
 // transaction markers. What lies below Next is skipped, but if it is the last
 // message counted it must be the same one: else the log was cut and has grown
-// again, the counter is broken, and counts nothing more until Restart.
+// again, the counter is broken, and counts nothing more until Restart. So must
+// be the last message of the rows that recovery found ahead.
 func (c *Counter) Add(e *Event) {
 	if e.Offset < c.led.Next {
 		if e.Offset == c.led.Last {
 			c.stats.Again++
-			c.compare(e)
+			c.compare(e, c.led.LastHash)
 		} else {
 			c.stats.Below++
 		}
 		return
+	}
+	if e.Offset+1 == c.replayTo && c.replayed != 0 {
+		c.compare(e, c.replayed)
 	}
 	if c.broken != nil {
 		c.stats.Dropped++
@@ -92,7 +97,7 @@ func (c *Counter) Add(e *Event) {
 	if c.led.Total == 0 {
 		c.led.cut(e.Time)
 	}
-	if e.Offset >= c.turn {
+	for e.Offset >= c.turn {
 		c.nextSegment()
 	}
 	r := c.cur
@@ -110,7 +115,7 @@ func (c *Counter) Add(e *Event) {
 		c.books.unread--
 		return
 	}
-	r.Last = e.Offset
+	r.Last, r.LastHash = e.Offset, e.Hash
 	r.Tally.Add(&e.Event)
 	c.stats.Counted++
 	c.touch(r)
@@ -129,9 +134,9 @@ func (c *Counter) Advance(next int64, epoch int32) {
 	}
 }
 
-// compare looks at the last message counted when it is read again.
-func (c *Counter) compare(e *Event) {
-	if e.Hash != c.led.LastHash && c.broken == nil {
+// compare looks at a message that was the last one counted when it is read again.
+func (c *Counter) compare(e *Event, hash uint64) {
+	if e.Hash != hash && c.broken == nil {
 		c.broken = fmt.Errorf("offset %d: another message than the one counted: %w", e.Offset, ErrTruncated)
 	}
 }

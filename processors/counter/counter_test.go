@@ -177,4 +177,35 @@ func TestSegments(t *testing.T) {
 			t.Errorf("compaction is taken for damage: %+v, %+v", found, d.State())
 		}
 	})
+	t.Run("turn as often as they did, though all messages of some were compacted away", func(t *testing.T) {
+		tab, o := table{}, Options{Windows: 1, Digest: "json"}
+		owner := func(name string) *Counter {
+			o.Owner = name
+			c, found := Recover(o, Edges{0, 1000}, tab)
+			if len(tab) > 0 && found.Fresh {
+				t.Fatalf("%s begins a new generation: %+v", name, found)
+			}
+			return c
+		}
+		a := owner("a")
+		tab.round(t, a)
+		a.Add(event(0, 0))
+		tab.round(t, a)
+		for n := range int64(4) {
+			a.Add(event(1+n, 600*(1+n)))
+		}
+		tab.rows(a) // and dies before its ledger
+		b := owner("b")
+		b.Add(event(4, 2400)) // 1, 2 and 3 are gone
+		for i, r := range b.rows {
+			if r.Window == 2400 && i.segment != 4 {
+				t.Errorf("message 4 is in segment %d too: %+v", i.segment, r)
+			}
+		}
+		tab.round(t, b)
+		if l := b.State(); l.Segment != 4 || l.SegmentCount != 1 {
+			t.Errorf("ledger %+v", l)
+		}
+		owner("c")
+	})
 }

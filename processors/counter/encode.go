@@ -12,7 +12,7 @@ import (
 // Entries are written as a letter, the version of the format, and fields:
 //
 //	R 1 segment window first last flags count bytes noTime malformed outOfBounds
-//	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n
+//	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n lastHash?
 //	L 1 generation base start windows digest cutTime next segment segmentCount
 //	    total last lastHash lastTime epoch missed?{from to reason since}
 //
@@ -26,6 +26,7 @@ const (
 	formatVersion = 1
 
 	flagPartial = 1
+	flagHash    = 2       // lastHash is there
 	longString  = 1 << 10 // no digest or reason is as long
 )
 
@@ -39,6 +40,9 @@ func (r *Row) Append(b []byte) []byte {
 	if r.Partial {
 		flags |= flagPartial
 	}
+	if r.LastHash != 0 {
+		flags |= flagHash
+	}
 	w.uints(flags, r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds)
 	l := &r.Latency
 	w.uints(l.Sum, uint64(l.Max), l.Negative, uint64(l.NegativeMax))
@@ -51,6 +55,9 @@ func (r *Row) Append(b []byte) []byte {
 	for bin, n := range l.Bins.All() {
 		w.uints(uint64(bin-prev), n)
 		prev = bin
+	}
+	if r.LastHash != 0 {
+		w.fixed(r.LastHash)
 	}
 	return w.b
 }
@@ -133,7 +140,8 @@ func decode(b []byte, bins bool) (Entry, error) {
 
 func (r *reader) row(bins bool) *Row {
 	w := &Row{Segment: r.int(), Window: r.int(), First: r.int(), Last: r.int()}
-	w.Partial = r.uint()&flagPartial != 0
+	flags := r.uint()
+	w.Partial = flags&flagPartial != 0
 	w.Count, w.Bytes, w.NoTime, w.Malformed, w.OutOfBounds = r.uint(), r.uint(), r.uint(), r.uint(), r.uint()
 	l := &w.Latency
 	l.Sum, l.Max, l.Negative, l.NegativeMax = r.uint(), r.size(), r.uint(), r.size()
@@ -150,6 +158,9 @@ func (r *reader) row(bins bool) *Row {
 		if bins && r.bad == "" {
 			l.Bins.Put(int16(bin), count)
 		}
+	}
+	if flags&flagHash != 0 {
+		w.LastHash = r.fixed()
 	}
 	r.check(w.Segment >= 0 && w.First >= 0 && w.First <= w.Last, "segment or offsets cannot be")
 	return w

@@ -11,7 +11,7 @@ import (
 )
 
 func sampleRow() *Row {
-	r := &Row{Segment: 3, Window: -600, First: 17, Last: 1 << 40, Partial: true}
+	r := &Row{Segment: 3, Window: -600, First: 17, Last: 1 << 40, LastHash: math.MaxUint64 - 1, Partial: true}
 	for i := range 500 {
 		r.Tally.Add(&audit.Event{Bytes: i, Hash: uint64(i) * 0x9e3779b97f4a7c15, Class: audit.Class(max(0, i-496)), Latency: int64(i*i - 100)})
 	}

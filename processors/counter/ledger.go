@@ -22,7 +22,7 @@ type Ledger struct {
 	Segment      int64  // the open segment, at Next
 	SegmentCount uint64 // messages of it before Next; the rows must agree
 	Total        uint64 // messages of the generation before Next
-	Last         int64  // offset of the last message counted, -1 if none
+	Last         int64  // offset of the last message counted, by a former generation if need be; -1 if none
 	LastHash     uint64 // its hash: tells a log that was cut and grew again
 	LastTime     int64  // its record timestamp, Unix milliseconds
 	Epoch        int32  // leader epoch at Next, -1 if the reader does not know it

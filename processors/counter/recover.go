@@ -60,7 +60,7 @@ func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 		reason = audit.MissedDamaged
 	case led.Next < log.Oldest:
 		reason = audit.MissedRetention
-	case led.Next > log.Newest:
+	case led.Next > log.Newest, s.ahead >= log.Newest: // or rows ahead: what they counted is no longer there
 		reason = audit.MissedTruncated
 	default:
 		if damage = c.load(led, table); damage != nil {
@@ -78,6 +78,15 @@ func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 	}
 	l := newLedger(s.top+1, start, &o)
 	l.Base = led.Base
+	switch { // so that a cut of the log is noticed all the same
+	case reason == audit.MissedTruncated:
+	case start == led.Next:
+		l.Last, l.LastHash, l.LastTime = led.Last, led.LastHash, led.LastTime
+	case s.last != nil && start == s.high+1:
+		if last := s.last.clone(); last.LastHash != 0 { // the whole of it: see Peek
+			l.Last, l.LastHash = last.Last, last.LastHash
+		}
+	}
 	l.Missed = led.gap(start, reason)
 	if reason == audit.MissedConfig && l.Missed.From == l.Missed.To {
 		l.Missed = nil
@@ -94,7 +103,7 @@ func (c *Counter) begin(l Ledger) {
 	clear(c.cold)
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
-	c.open, c.cur, c.ahead, c.turn, c.replayTo = 0, nil, nil, unknownTurn, 0
+	c.open, c.cur, c.ahead, c.turn, c.replayTo, c.replayed = 0, nil, nil, unknownTurn, 0, 0
 	c.books = books{counted: c.stats.Counted, off: c.books.off}
 	c.led, c.durable = l, l
 	c.fresh, c.wrote, c.broken = true, false, nil
@@ -107,8 +116,15 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 	c.fresh = led.Total == 0 // its writer may not have been sure of it
 	c.ahead = map[int64]found{}
 	for k, e := range table {
-		if e.Row == nil || k.Generation != led.Generation || k.Segment < led.Segment {
-			continue // of a closed segment: only waits for eviction
+		if e.Row == nil || k.Generation != led.Generation {
+			continue
+		}
+		if k.Segment < led.Segment { // closed: only waits for eviction
+			if e.Row.Last >= led.Next { // ... and ended before the open one began, unless there were two logs
+				return fmt.Errorf("%w: generation %d, segment %d, offset %d: a row of segment %d has counted offset %d",
+					ErrDamaged, led.Generation, led.Segment, led.Next, k.Segment, e.Row.Last)
+			}
+			continue
 		}
 		i := id{k.Segment, k.Window}
 		if old := c.rows[i]; old == nil || e.Row.newer(old) {
@@ -136,7 +152,9 @@ func (c *Counter) load(led *Ledger, table map[Key]Entry) error {
 			r = r.clone()
 			c.rows[i] = r
 			c.touch(r)
-			c.replayTo = max(c.replayTo, r.Last+1)
+			if r.Last >= c.replayTo {
+				c.replayTo, c.replayed = r.Last+1, r.LastHash
+			}
 		} else {
 			delete(c.rows, i)
 			c.store(r)

@@ -122,6 +122,8 @@ func TestDiscontinuities(t *testing.T) {
 			reason: audit.MissedRetention, start: 6, gap: &Gap{4, 6, audit.MissedRetention, 3000}},
 		{name: "the log is shorter than what was counted", log: Edges{0, 2}, digest: "json",
 			reason: audit.MissedTruncated, start: 2, gap: &Gap{2, 4, audit.MissedTruncated, 3000}},
+		{name: "the log is shorter than what rows ahead had counted", log: Edges{0, 5}, digest: "json",
+			reason: audit.MissedTruncated, start: 5, gap: &Gap{4, 5, audit.MissedTruncated, 3000}},
 		{name: "the configuration changed, rows ahead", log: Edges{0, 9}, digest: "avro",
 			reason: audit.MissedConfig, start: 6, gap: &Gap{4, 6, audit.MissedConfig, 3000}},
 		{name: "the configuration changed, nothing ahead", log: Edges{0, 9}, digest: "avro",
@@ -136,6 +138,11 @@ func TestDiscontinuities(t *testing.T) {
 		{name: "a row holds more than it should, and is not ahead", log: Edges{0, 9}, digest: "json",
 			break_: func(tab table) { tab[Key{Owner: "a"}].Row.Last = 3 },
 			reason: audit.MissedDamaged, start: 4, gap: &Gap{4, 4, audit.MissedDamaged, 3000}},
+		{name: "a row of a closed segment has counted what lies beyond the ledger", log: Edges{0, 9}, digest: "json",
+			break_: func(tab table) {
+				tab[Key{Owner: "a", Ledger: true}].Ledger.Segment, tab[Key{Owner: "a", Ledger: true}].Ledger.SegmentCount = 1, 0
+			},
+			reason: audit.MissedDamaged, start: 6, gap: &Gap{4, 6, audit.MissedDamaged, 3000}},
 		{name: "the ledger has vanished", log: Edges{0, 9}, digest: "json",
 			break_: func(tab table) { delete(tab, Key{Owner: "a", Ledger: true}) },
 			reason: audit.MissedDamaged, start: 6, gap: &Gap{0, 6, audit.MissedDamaged, 0}},

@@ -39,6 +39,48 @@ func TestRestart(t *testing.T) {
 			t.Errorf("row %+v of %v", r, tab)
 		}
 	})
+	t.Run("another message at the end of rows found ahead breaks the counter", func(t *testing.T) {
+		tab := counted(t) // durably up to 4, and rows up to 5
+		b := tab.started(t, "b")
+		other := event(5, 600)
+		other.Hash++
+		count(b, 3, 4)
+		b.Add(other)
+		if !errors.Is(b.Broken(), ErrTruncated) || b.Next() != 5 {
+			t.Errorf("broken: %v, next %d", b.Broken(), b.Next())
+		}
+		tab.round(t, b)
+		c := tab.started(t, "c")
+		if count(c, 4, 5); c.Broken() != nil || c.Next() != 6 {
+			t.Errorf("the same message: %v, next %d", c.Broken(), c.Next())
+		}
+	})
+	t.Run("a cut is noticed though a new configuration began a generation in between", func(t *testing.T) {
+		for name, tab := range map[string]table{"rows ahead": counted(t), "none": func() table {
+			tab := table{}
+			a := tab.started(t, "a")
+			count(a, 0, 1, 2, 3, 4, 5)
+			tab.round(t, a)
+			return tab
+		}()} {
+			o := options("b")
+			o.Digest = "avro"
+			b, found := Recover(o, Edges{0, 9}, tab)
+			if found.Reason != audit.MissedConfig || b.ReadFrom(0) != 5 {
+				t.Fatalf("%s: found %+v, reads from %d", name, found, b.ReadFrom(0))
+			}
+			other := event(5, 600)
+			other.Hash++
+			b.Add(other)
+			if !errors.Is(b.Broken(), ErrTruncated) {
+				t.Errorf("%s: broken: %v", name, b.Broken())
+			}
+			tab.round(t, b)
+			if err := b.Restart(6, audit.MissedTruncated); err != nil || b.State().Missed.Reason != audit.MissedTruncated {
+				t.Errorf("%s: %v, missed %+v", name, err, b.State().Missed)
+			}
+		}
+	})
 	t.Run("is refused while something is unwritten", func(t *testing.T) {
 		tab := table{}
 		c := tab.started(t, "a")

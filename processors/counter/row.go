@@ -10,6 +10,9 @@ type Row struct {
 	Window  int64 // start, Unix seconds
 	First   int64 // offset of the first message counted
 	Last    int64 // offset of the last one
+	// LastHash is that of the last message, as Ledger.LastHash; 0 in rows of before
+	// there was one.
+	LastHash uint64
 	// Partial says that the generation began in the middle of the window: see
 	// Ledger.Cuts. It is in the row because a row may be written, and found by
 	// a successor, before any ledger knows where the generation was cut.

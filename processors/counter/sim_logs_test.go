@@ -1,14 +1,20 @@
 package counter
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // What is in the table, on the audit topic, and on its way to them.
 type tableRec struct {
+	key string // as it is in the topic
+	src *source
 	k   Key
 	val *Entry // nil: tombstone
 }
 
 type auditRec struct {
+	src   *source
 	key   Key // identity and owner
 	start int64
 	row   *Row
@@ -21,11 +27,12 @@ type missedRec struct {
 }
 
 type write struct {
-	id int
-	to int
-	t  tableRec
-	a  auditRec
-	m  missedRec
+	id   int
+	to   int
+	t    tableRec
+	a    auditRec
+	m    missedRec
+	asks bool // somebody waits for it: rows, ledgers; not tombstones
 }
 
 const (
@@ -36,7 +43,7 @@ const (
 
 func (w *world) key(k Key) Key {
 	if w.sharedKeys {
-		k.Owner = ""
+		k.Owner = "shared"
 	}
 	return k
 }
@@ -46,49 +53,74 @@ func (w *world) key(k Key) Key {
 func (w *world) land(a *actor) {
 	audit := w.IntN(2) == 0
 	for i, wr := range a.out {
-		if (wr.to != toTable) != audit {
-			continue
+		if (wr.to != toTable) == audit {
+			w.arrive(a, i)
+			return
 		}
-		switch wr.to {
-		case toTable:
-			w.table = append(w.table, wr.t)
-		case toAudit:
-			w.audit = append(w.audit, wr.a)
-		case toMissed:
-			w.missed = append(w.missed, wr.m)
-		}
-		if a != w.owner {
-			w.stats["zombie writes"]++
-		}
-		a.out = slices.Delete(a.out, i, i+1)
-		delete(a.wait, wr.id)
-		return
 	}
 }
 
-// readTable is what a recovery finds.
-func (w *world) readTable() map[Key]Entry {
+// arrive lets a write arrive that is the first of its log.
+func (w *world) arrive(a *actor, i int) {
+	wr := a.out[i]
+	switch wr.to {
+	case toTable:
+		w.table = append(w.table, wr.t)
+		if e := wr.t.val; e != nil && e.Row != nil {
+			w.stored[wr.t.key] = max(w.stored[wr.t.key], e.Row.Last)
+		}
+	case toAudit:
+		w.audit = append(w.audit, wr.a)
+	case toMissed:
+		a.src.missed = append(a.src.missed, wr.m)
+	}
+	if wr.asks {
+		a.account.landed++
+	}
+	if a != a.src.owner {
+		w.stats["zombie-writes"]++
+	}
+	a.out = slices.Delete(a.out, i, i+1)
+	delete(a.wait, wr.id)
+}
+
+// readTable is what a recovery finds of a source, read from the text of the keys
+// as package count does.
+func (w *world) readTable(s *source) map[Key]Entry {
 	read := w.table
 	if w.hastyCompaction && w.IntN(2) == 0 {
 		read = w.readWhileCompacted()
 	}
-	table := map[Key]Entry{}
-	rows := map[Key]Key{} // for lastWins
-	for _, r := range read {
-		if r.val == nil {
-			delete(table, r.k)
+	live := map[string]*tableRec{}
+	newest := map[Key]string{} // for lastWins: over all owners
+	for i := range read {
+		r := &read[i]
+		if !strings.HasPrefix(r.key, s.prefix) {
 			continue
 		}
-		if old, ok := table[r.k]; ok && !w.lastWins && old.version() > r.val.version() {
+		if r.val == nil {
+			delete(live, r.key)
+			continue
+		}
+		if old := live[r.key]; old != nil && !w.lastWins && old.val.version() > r.val.version() {
 			continue // only with shared keys
 		}
-		if w.lastWins && r.val.Row != nil { // over all owners
+		if w.lastWins && r.val.Row != nil {
 			i := r.k
 			i.Owner = ""
-			delete(table, rows[i])
-			rows[i] = r.k
+			delete(live, newest[i])
+			newest[i] = r.key
 		}
-		table[r.k] = *r.val
+		live[r.key] = r
+	}
+	table := make(map[Key]Entry, len(live))
+	for key, r := range live {
+		src, rest, err := ParseSource(key)
+		k, bad := ParseKey(rest)
+		if err != nil || bad != nil || src != s.Source || k != r.k {
+			w.fail("key %q is read as %v of %v: %v, %v", key, k, src, err, bad)
+		}
+		table[k] = *r.val
 	}
 	return table
 }
@@ -107,16 +139,17 @@ func (w *world) readWhileCompacted() []tableRec {
 	read := slices.Clone(w.table[:at])
 	for range 6 {
 		for _, a := range w.actors {
-			w.land(a)
-			w.step(a)
+			if w.land(a); a.c != nil {
+				w.step(a)
+			}
 		}
 	}
-	last := map[Key]int{}
+	last := map[string]int{}
 	for i, r := range w.table {
-		last[r.k] = i
+		last[r.key] = i
 	}
 	for i := at; i < end; i++ {
-		if last[w.table[i].k] <= i {
+		if last[w.table[i].key] <= i {
 			read = append(read, w.table[i])
 		}
 	}
@@ -125,12 +158,12 @@ func (w *world) readWhileCompacted() []tableRec {
 
 // compact removes what log compaction may: anything but the last record of a key.
 // A tombstone may go too once nothing older is left of its key.
-func compact[T any](w *world, log []T, key func(T) Key, tomb func(T) bool, all bool) []T {
-	last := map[Key]int{}
+func compact[T any, K comparable](w *world, log []T, key func(T) K, tomb func(T) bool, all bool) []T {
+	last := map[K]int{}
 	for i, r := range log {
 		last[key(r)] = i
 	}
-	older := map[Key]bool{}
+	older := map[K]bool{}
 	p := w.IntN(4)
 	var out []T
 	for i, r := range log {
@@ -149,6 +182,32 @@ func compact[T any](w *world, log []T, key func(T) Key, tomb func(T) bool, all b
 
 func (w *world) compactSome(all bool) {
 	w.stats["compactions"]++
-	w.table = compact(w, w.table, func(r tableRec) Key { return r.k }, func(r tableRec) bool { return r.val == nil }, all)
-	w.audit = compact(w, w.audit, func(r auditRec) Key { return r.key }, func(auditRec) bool { return false }, all)
+	w.table = compact(w, w.table, func(r tableRec) string { return r.key }, func(r tableRec) bool { return r.val == nil }, all)
+	type auditKey struct {
+		src *source
+		Key
+	}
+	w.audit = compact(w, w.audit, func(r auditRec) auditKey { return auditKey{r.src, r.key} }, func(auditRec) bool { return false }, all)
+}
+
+// collect is the collector: records of a source in any order and more than once,
+// after any compaction; the highest version of each identity.
+func (w *world) collect(s *source) map[Key]auditRec {
+	w.compactSome(w.IntN(2) == 0)
+	recs := append(slices.Clone(w.audit), w.audit[:w.IntN(len(w.audit)+1)]...)
+	if !w.collectLastWins {
+		w.Shuffle(len(recs), func(i, j int) { recs[i], recs[j] = recs[j], recs[i] })
+	}
+	best := map[Key]auditRec{}
+	for _, r := range recs {
+		if r.src.prefix != s.prefix {
+			continue
+		}
+		i := r.key
+		i.Owner = ""
+		if old, ok := best[i]; !ok || old.row.Last < r.row.Last || w.collectLastWins {
+			best[i] = r
+		}
+	}
+	return best
 }

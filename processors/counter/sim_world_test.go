@@ -3,48 +3,52 @@ package counter
 import (
 	"fmt"
 	"math/rand/v2"
-
-	"github.com/chaperone-audit/chaperone/audit"
+	"slices"
 )
 
+// kind is what may happen beside plain growth, kills, and zombies.
+type kind struct {
+	retention   bool // overtakes owners
+	reconfigure bool // owners get another codec or another number of windows per segment
+	wander      bool // owners do not agree on where a source never seen begins
+	vanish      bool // the source is a compacted topic
+	truncate    bool // the log is cut, once, and grows again
+	hostile     bool // event times make a window of each message, or lie at the ends of time
+	crashLoop   bool // many sessions die within their first flush
+	recreate    bool // the topic is deleted and made again, with another id
+	anything    bool // any of these but vanish
+}
+
 type world struct {
-	// What may happen to the source beside plain growth.
-	retention, reconfigure, vanish, truncate bool
-	wander                                   bool // owners do not agree on where a source never seen begins
+	kind
 	mistake
-
 	*rand.Rand
-	src      []Event
-	end      int   // messages visible so far
-	logStart int64 // retention
-	gone     map[int64]bool
-	cutAt    int64 // offset where the log was cut, -1: not yet
-	doomed   int64 // highest generation whose durable ledger had counted a message that was then cut, -1 if none
-	k        int
-	digest   string
+	shape    shape
+	byName   bool    // readers know topics by name only: old ones go on in the log of the new one
+	looping  int     // sessions still to die within their first flush
+	restless int     // of a hundred things that happen so many are the end of an ownership
+	zombies  float64 // how many of the owners that go live on
+	haunted  float64 // how much of what happens is done by former owners
 
-	table  []tableRec
-	audit  []auditRec
-	missed []missedRec
-	actors []*actor
-	owner  *actor
+	sources []*source // the last is the topic as it is now
+	k       int       // configuration of owners that come
+	digest  string
+	table   []tableRec
+	stored  map[string]int64 // the highest version that a row of the table has had
+	audit   []auditRec
+	actors  []*actor
 
-	born    map[int64]birth // confirmed generations
-	content map[version]*Row
-	err     error
-	stats   map[string]int
+	err   error
+	stats tally
+	story *[]string // told if not nil
 }
 
-type birth struct {
-	start  int64
-	k      int
-	digest string
-	reason audit.MissedReason
-	old    bool // its log was cut afterwards: what it counts is a mixture, and said to be unknown
+// say tells what happens, for people who look for a cause.
+func (w *world) say(f string, a ...any) {
+	if w.story != nil {
+		*w.story = append(*w.story, fmt.Sprintf(f, a...))
+	}
 }
-
-// version names a content, which the law fixes.
-type version struct{ generation, segment, window, last int64 }
 
 func (w *world) fail(f string, a ...any) {
 	if w.err == nil {
@@ -52,152 +56,197 @@ func (w *world) fail(f string, a ...any) {
 	}
 }
 
+func (w *world) now() *source { return w.sources[len(w.sources)-1] }
+
 // calm says that one generation must be enough.
-func (w *world) calm() bool { return !w.retention && !w.reconfigure && !w.truncate && !w.wander }
+func (w *world) calm(s *source) bool { return s.befell == 0 && !w.wander }
 
-// fold counts the log from the start of a generation the plain way.
-func (w *world) fold(generation int64) (rows map[id]*Row, segment int64) {
-	b := w.born[generation]
-	rows = map[id]*Row{}
-	open := map[int64]bool{}
-	var first *Event
-	for i := range w.src {
-		e := &w.src[i]
-		if e.Offset < b.start {
-			continue
-		}
-		if first == nil {
-			first = e
-		}
-		if !open[e.Window] {
-			if len(open) == b.k {
-				segment++
-				clear(open)
-			}
-			open[e.Window] = true
-			rows[id{segment, e.Window}] = &Row{Segment: segment, Window: e.Window, First: e.Offset, Partial: b.start > 0 && e.Window*1000 <= first.Time}
-		}
-		r := rows[id{segment, e.Window}]
-		r.Last = e.Offset
-		r.Tally.Add(&e.Event)
-		w.content[version{generation, segment, e.Window, e.Offset}] = r.clone()
-	}
-	return rows, segment
-}
-
-func sameRow(a, b *Row) bool {
-	return a.Segment == b.Segment && a.Window == b.Window && a.First == b.First && a.Last == b.Last && a.Partial == b.Partial && a.Tally.Equal(&b.Tally)
-}
-
-// grow makes n more messages of the source.
-func (w *world) grow(off int64, n int) {
-	spread := []int64{1, 2, 4, 20}[w.IntN(4)] // how far event times are out of order
-	for i := range n {
-		win := int64(i)*int64(2+w.IntN(6))/40 - w.Int64N(spread)
-		if w.IntN(30) == 0 {
-			win = w.Int64N(40) // scattered
-		}
-		w.src = append(w.src, Event{
-			Offset: off, Window: win * 10, Time: off * 1000,
-			Event: audit.Event{Bytes: w.IntN(100), Hash: w.Uint64(), Latency: w.Int64N(5000) - 100, Class: audit.Class(max(0, w.IntN(40)-36))},
-		})
-		off++
-		if w.IntN(10) == 0 && !w.truncate {
-			off += w.Int64N(5) // markers, compaction
+func newWorld(seed uint64, k kind, m mistake) *world {
+	w := &world{kind: k, mistake: m, Rand: rand.New(rand.NewPCG(seed, 7)), stats: tally{}, stored: map[string]int64{}, digest: "codec 0"}
+	if w.anything {
+		for _, f := range []*bool{&w.retention, &w.reconfigure, &w.wander, &w.truncate, &w.hostile, &w.crashLoop, &w.recreate} {
+			*f = w.IntN(2) == 0
 		}
 	}
+	w.k = 1 + w.IntN(5)
+	w.shape = shape{gaps: !w.truncate, spread: []int64{1, 2, 4, 20}[w.IntN(4)], stride: 1 + w.Int64N(8)}
+	if w.hostile {
+		w.shape.hostile = 1 + w.IntN(ways)
+	}
+	w.byName = w.recreate && w.IntN(3) == 0
+	if !w.vanish { // two readers of a compacted log may see two logs
+		w.zombies = w.Float64()
+	}
+	w.restless = 1 + w.IntN(8)
+	w.haunted = 0.1 + 0.7*w.Float64()
+	w.found()
+	return w
 }
 
-func simulate(seed uint64, kind world) *world {
-	w := &kind
-	w.Rand = rand.New(rand.NewPCG(seed, 7))
-	w.gone, w.cutAt, w.doomed = map[int64]bool{}, -1, -1
-	w.born, w.content, w.stats = map[int64]birth{}, map[version]*Row{}, map[string]int{}
-	w.k, w.digest = 1+w.IntN(5), "codec 0"
+// found makes the topic, or makes it again.
+func (w *world) found() {
+	s := newSource(len(w.sources), w.withoutID)
+	w.sources = append(w.sources, s)
 	n := 5 + w.IntN(200)
-	w.grow(int64(w.IntN(3)), n)
-	w.end = w.IntN(n + 1)
-	zombies := 0.5 * w.Float64()
-	if w.vanish {
-		zombies = 0 // two readers of a compacted log may see two logs
-	}
-	for steps := 0; steps < 60+3*n && w.err == nil; steps++ {
-		if w.owner == nil {
-			w.claim(w.IntN(3) == 0 && !w.vanish)
-			continue
-		}
-		switch r := w.IntN(100); {
-		case r < 2:
-			if w.Float64() < zombies {
-				w.owner = nil // it goes on as a zombie
-			} else {
-				w.die(w.owner)
-			}
-		case r < 3:
-			w.compactSome(false)
-		case r < 10:
-			w.end = min(len(w.src), w.end+w.IntN(30))
-		case r < 14:
-			w.befall(r - 10)
-		default:
-			a := w.owner
-			if w.IntN(3) == 0 {
-				a = w.actors[w.IntN(len(w.actors))]
-				if a != w.owner && w.IntN(40) == 0 && !a.dead {
-					w.die(a)
-				}
-			}
-			w.step(a)
-			for range w.IntN(8) {
-				w.land(w.actors[w.IntN(len(w.actors))])
-				w.land(a)
-			}
-		}
+	s.grow(w.Rand, &w.shape, int64(w.IntN(3)), n)
+	s.show(w.Rand, w.IntN(n+1))
+}
+
+func simulate(seed uint64, k kind, m mistake) *world {
+	w := newWorld(seed, k, m)
+	w.run()
+	return w
+}
+
+func (w *world) run() {
+	for steps := 60 + 3*len(w.now().log); steps > 0 && w.err == nil; steps-- {
+		w.schedule(&steps)
 	}
 	if w.err == nil {
 		w.finish()
 	}
-	return w
+}
+
+// schedule lets one thing happen.
+func (w *world) schedule(steps *int) {
+	s := w.now()
+	if s.owner == nil {
+		switch { // nobody sees it happen
+		case w.vanish && w.IntN(2) == 0:
+			w.compactSource(s, 30)
+		case w.truncate && s.cutAt < 0 && s.end > 0 && w.IntN(20) == 0:
+			w.cut(s)
+		}
+		w.claim(s, w.IntN(3) == 0 && !w.vanish)
+		return
+	}
+	if a := s.owner; w.looping > 0 && a.rounds == 0 && a.phase != idle && w.IntN(3) == 0 {
+		w.looping--
+		*steps += 10
+		w.die(a)
+		return
+	}
+	if w.IntN(100) < w.restless {
+		if w.Float64() < w.zombies {
+			w.say("%s is taken for dead", s.owner.name)
+			s.owner = nil // it goes on as a zombie
+		} else {
+			w.die(s.owner)
+		}
+		return
+	}
+	switch r := w.IntN(97); {
+	case r < 1:
+		w.compactSome(false)
+	case r < 8:
+		s.show(w.Rand, w.IntN(30))
+	case r < 13:
+		w.befall(s, r-8)
+	default:
+		a := s.owner
+		if w.Float64() < w.haunted {
+			a = w.actors[w.IntN(len(w.actors))]
+			if w.IntN(2) == 0 { // the last ones are closest to the owner
+				a = w.actors[max(0, len(w.actors)-2-w.IntN(2))]
+			}
+			if a != a.src.owner && w.IntN(40) == 0 && !a.dead {
+				w.die(a)
+			}
+		}
+		w.step(a)
+		for range w.IntN(8) {
+			w.land(w.actors[w.IntN(len(w.actors))])
+			w.land(a)
+		}
+	}
 }
 
 // befall lets something happen to the source.
-func (w *world) befall(r int) {
+func (w *world) befall(s *source, r int) {
 	switch {
-	case w.end == 0:
-	case len(w.born) == 0 && w.owner.c == nil: // retention before the first count
-		w.logStart = max(w.logStart, w.src[w.IntN(w.end)].Offset)
+	case s.end == 0:
+	case !s.counted: // retention before the first count
+		s.oldest = max(s.oldest, s.log[w.IntN(s.end)].Offset)
 	case r == 0 && w.retention && w.IntN(3) == 0:
-		w.logStart = max(w.logStart, w.src[w.IntN(w.end)].Offset)
+		s.oldest = max(s.oldest, s.log[w.IntN(s.end)].Offset)
 		w.stats["retention"]++
+		w.say("retention has taken what is before %d", s.oldest)
+		s.befell++
 	case r == 1 && w.reconfigure && w.IntN(3) == 0:
 		w.digest = fmt.Sprint("codec ", w.stats["reconfigured"]%3+1)
 		w.k = 1 + w.IntN(5)
 		w.stats["reconfigured"]++
+		w.say("new configuration: %s, %d windows per segment", w.digest, w.k)
+		s.befell++
 	case r == 2 && w.vanish:
-		for range 5 {
-			w.gone[w.src[w.IntN(w.end)].Offset] = true
-		}
-	case r == 3 && w.truncate && w.cutAt < 0 && w.IntN(5) == 0:
-		w.cut()
+		w.compactSource(s, s.end)
+	case r == 2 && w.crashLoop && w.looping == 0 && w.IntN(5) == 0:
+		w.looping = 3 + w.IntN(30)
+		w.stats["crash loops"]++
+	case r == 3 && w.truncate && s.cutAt < 0 && w.IntN(5) == 0:
+		w.cut(s)
+	case r == 4 && w.recreate && len(w.sources) < 3 && w.IntN(10) == 0:
+		w.recreateTopic(s)
 	}
 }
 
-// cut takes the tail off the source; it grows again with other messages.
-func (w *world) cut() {
-	at := w.IntN(w.end)
-	w.cutAt = w.src[at].Offset
-	for _, r := range w.table {
-		// Of the owner: it may delete a former owner's ledger before anybody reads it.
-		if r.val != nil && r.val.Ledger != nil && r.val.Ledger.Last >= w.cutAt && w.owner != nil && r.k.Owner == w.owner.name {
-			w.doomed = max(w.doomed, r.k.Generation)
+// compactSource lets some of the last n messages vanish.
+func (w *world) compactSource(s *source, n int) {
+	if n = min(n, s.end); n > 0 {
+		for range 5 {
+			s.gone[s.log[s.end-1-w.IntN(n)].Offset] = true
 		}
 	}
-	for g, b := range w.born {
-		b.old = true
-		w.born[g] = b
+}
+
+// cut cuts the log.
+func (w *world) cut(s *source) {
+	table := w.readTable(s)
+	if !s.cut(w.Rand, &w.shape) {
+		return
 	}
-	w.src = w.src[:at:at]
-	w.grow(w.cutAt, 5+w.IntN(100))
-	w.end = at + w.IntN(len(w.src)-at)
+	s.doomed = w.doomed(s, table)
+	s.befell++
 	w.stats["cuts"]++
+	w.say("the log is cut at %d and has grown to %d; before, generations had counted %v", s.cutAt, s.newest, s.reached)
+}
+
+// doomed is what in the table had counted what has been cut, so that somebody
+// must notice: the owner's ledger, for the owner may delete a former owner's
+// before anybody reads it; or, if nobody is alive who could go on in the old log,
+// rows ahead of the ledger. Last is the message that tells.
+func (w *world) doomed(s *source, table map[Key]Entry) *Ledger {
+	var found *Ledger
+	for k, e := range table {
+		if l := e.Ledger; l != nil && s.owner != nil && k.Owner == s.owner.name && l.Last >= s.cutAt && (found == nil || l.beats(found, 0)) {
+			found = l
+		}
+	}
+	alive := func(a *actor) bool { return !a.dead && a.c != nil || len(a.out) > 0 }
+	if found != nil || slices.ContainsFunc(w.actors, alive) {
+		return found
+	}
+	best := newest(table)
+	for k, e := range table {
+		if e.Row != nil && best != nil && k.Generation == best.Generation && e.Row.Last >= s.cutAt {
+			l := *best
+			l.Last = e.Row.Last
+			found = &l
+		}
+	}
+	return found
+}
+
+// recreateTopic ends a source. Its owner goes on to store what it has counted;
+// the topic made again has an owner of its own, if only in the simulation.
+func (w *world) recreateTopic(s *source) {
+	s.deleted = true
+	if w.byName {
+		for _, b := range s.born {
+			b.old = true
+		}
+	}
+	w.stats["made again"]++
+	w.say("the topic is deleted and made again")
+	w.found()
 }

@@ -11,6 +11,8 @@ type surveyed struct {
 	ledger *Ledger // never nil
 	top    int64   // highest generation
 	high   int64   // highest offset that a row has counted, -1 if none
+	last   *Row    // that row
+	ahead  int64   // ... that a row of the highest generation has counted
 	damage error   // why no generation can be continued; ledger then says where the gap begins
 }
 
@@ -23,21 +25,27 @@ type surveyed struct {
 // generation but of different starts would break the law. A new generation is
 // always safe.
 func survey(table map[Key]Entry, oldest int64) surveyed {
-	s := surveyed{top: -1, high: -1}
+	s := surveyed{top: -1, high: -1, ahead: -1}
 	lowest := int64(-1) // first offset that a row has counted
 	former := int64(-1) // highest offset that a row of a former generation has counted
 	for k, e := range table {
 		s.top = max(s.top, k.Generation)
 		if e.Row != nil {
-			s.high = max(s.high, e.Row.Last)
+			if s.last == nil || e.Row.newer(s.last) {
+				s.high, s.last = e.Row.Last, e.Row
+			}
 			if lowest < 0 || e.Row.First < lowest {
 				lowest = e.Row.First
 			}
 		}
 	}
 	for k, e := range table {
-		if e.Row != nil && k.Generation < s.top {
+		switch {
+		case e.Row == nil:
+		case k.Generation < s.top:
 			former = max(former, e.Row.Last)
+		default:
+			s.ahead = max(s.ahead, e.Row.Last)
 		}
 		if l := e.Ledger; l != nil && (s.ledger == nil || l.beats(s.ledger, oldest)) {
 			s.ledger = l
