@@ -82,9 +82,8 @@ func (q *quorum) start(ctx context.Context, o Options) (err error) {
 		}
 	}
 	if err := startAll(ctx, q.servers()); err != nil {
-		each(q.servers(), server.kill)
 		q.network.close()
-		return err
+		return errors.Join(err, each(q.servers(), server.kill))
 	}
 	return nil
 }
