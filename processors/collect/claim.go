@@ -32,7 +32,7 @@ type flushed struct {
 
 func newClaim(p *Processor, c *shards.Claim) *claim {
 	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, m: NewMachine(MachineOptions{
-		Owner: c.Owner, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
+		Owner: c.Owner, Start: c.Start, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
 	})}
 }
 
