@@ -134,8 +134,8 @@ func (d *deployment) await(not func() string) {
 	}
 }
 
-// ends are the ends of the audit topic.
-func (d *deployment) ends() map[int32]int64 {
+// ends are the ends of a topic that has the partitions of the audit topic.
+func (d *deployment) ends(topic string) map[int32]int64 {
 	client, err := sarama.NewClient(d.cluster.Brokers(), d.config())
 	if err != nil {
 		d.t.Fatal(err)
@@ -143,7 +143,7 @@ func (d *deployment) ends() map[int32]int64 {
 	defer client.Close()
 	ends := map[int32]int64{}
 	for p := range d.topology.Partitions {
-		if ends[p], err = client.GetOffset(string(d.topology.AuditTopic()), p, sarama.OffsetNewest); err != nil {
+		if ends[p], err = client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -330,15 +330,28 @@ func TestRecordsReachViewsAndStoreAcrossRestarts(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, history) {
 			t.Errorf("topics of the view\n%+v\nand of the store\n%+v, %v", got, history, err)
 		}
-		d.await(func() string { // everything is committed, and nothing beyond
-			ends, collected, sunk := d.ends(), d.committed(string(d.topology.CollectGroup())), d.committed(string(d.topology.SinkGroup()))
+		committed := func() string { // everything, and nothing beyond
+			ends, collected, sunk := d.ends(string(d.topology.AuditTopic())), d.committed(string(d.topology.CollectGroup())), d.committed(string(d.topology.SinkGroup()))
 			for p, end := range ends {
 				if end > 0 && (collected[p] != end || sunk[p] != end) {
 					return fmt.Sprintf("partition %d: end %d, collected %d, sunk %d", p, end, collected[p], sunk[p])
 				}
 			}
 			return ""
-		})
+		}
+		d.await(committed)
+
+		// A session that begins behind all that was stored stores none of it anew.
+		stopCollect()
+		stored := d.ends(string(d.topology.CollectTable()))
+		_, stopCollect = d.collect()
+		for n := range 32 {
+			d.produce(&sarama.ProducerMessage{Key: sarama.StringEncoder(fmt.Sprint("key", n)), Value: sarama.StringEncoder("no record")})
+		}
+		d.await(committed)
+		if now := d.ends(string(d.topology.CollectTable())); !reflect.DeepEqual(now, stored) {
+			t.Errorf("the table ended at %v, and at %v after a restart", stored, now)
+		}
 		stopCollect()
 		stopSink()
 	})
@@ -385,7 +398,7 @@ func TestNothingIsCommittedBeforeTheStoreHasIt(t *testing.T) {
 			}
 		}
 		store.up.Store(true)
-		ends := d.ends()
+		ends := d.ends(string(d.topology.AuditTopic()))
 		d.await(func() string {
 			for partition, at := range d.committed(string(d.topology.SinkGroup())) {
 				if ends[partition] > 0 && at != ends[partition] {

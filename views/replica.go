@@ -159,7 +159,7 @@ func newest(rows iter.Seq2[string, []byte], yield func(entry) bool) (more bool) 
 				return false
 			}
 			best = entry{key[:i], row}
-		case row.Version > best.row.Version:
+		case row.Newer(&best.row):
 			best.row = row
 		}
 	}

@@ -89,6 +89,25 @@ func TestTheHighestVersionOfAllOwnersCounts(t *testing.T) {
 	}
 }
 
+// Two sessions of the collecting processor have stored the same version, which
+// had been sent twice. The view takes the one that the processor goes by.
+func TestOfEqualVersionsTheFirstOneSaidCounts(t *testing.T) {
+	r := windowOf("orders", audit.NoPartition, 0, 0, 0, 1)
+	r.Kind, r.Window, r.Tally, r.Instance = audit.KindProgress, audit.Window{}, nil, "counter"
+	r.Progress = &audit.Progress{Partitions: 1, Sources: []audit.SourceProgress{{CaughtUp: audit.CaughtUpNo}}}
+	for name, owners := range map[string][2]string{"in order of keys": {"a", "b"}, "against it": {"b", "a"}} {
+		t.Run(name, func(t *testing.T) {
+			s, put := filled(t, time.Hour)
+			put(owners[0], 1, r)
+			put(owners[1], 5, r)
+			list, err := s.Progress(t.Context(), "orders")
+			if want := time.Unix(epoch+60, 0); err != nil || len(list) != 1 || !list[0].AsOf.Equal(want) {
+				t.Errorf("progress %+v, %v, want as of %s", list, err, want)
+			}
+		})
+	}
+}
+
 func TestABaseCountsFromOutsideTheTimeAskedFor(t *testing.T) {
 	t.Run("said by a window", func(t *testing.T) {
 		s, put := filled(t, time.Hour)

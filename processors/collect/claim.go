@@ -34,7 +34,7 @@ type flushed struct {
 
 func newClaim(p *Processor, c *shards.Claim) *claim {
 	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, m: NewMachine(MachineOptions{
-		Owner: c.Owner, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
+		Owner: c.Owner, Start: c.Start, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
 	})}
 }
 
@@ -148,25 +148,42 @@ func (w *claim) flush(ctx context.Context) {
 	changes := w.m.Take()
 	w.committed, w.writes = changes.Next, len(changes.Writes)
 	w.measure()
-	go func() { w.flushed <- w.store(ctx, changes) }()
+	go func() {
+		begin := time.Now()
+		f := store(ctx, w.c, changes)
+		if f.err == nil {
+			w.p.metrics.flushed(f, time.Since(begin))
+		}
+		w.flushed <- f
+	}()
 }
 
-func (w *claim) store(ctx context.Context, c Changes) flushed {
-	begin := time.Now()
+// keeper is what a flush needs of a shards.Claim.
+type keeper interface {
+	Confirm() bool
+	Send(ctx context.Context, msgs []shards.Message) error
+	Commit(next int64)
+}
+
+// store does what changes say, in the order that makes it safe: only after all
+// that the records before Next have led to is acknowledged is Next committed,
+// and deleted is only if the session is seen to own the partition, which it is
+// asked for when the flush before, that made the keys superfluous, has been
+// acknowledged.
+func store(ctx context.Context, k keeper, c Changes) flushed {
 	msgs := c.Writes
-	deleted := len(c.Deletes) > 0 && w.c.Confirm()
+	deleted := len(c.Deletes) > 0 && k.Confirm()
 	if deleted {
 		for _, key := range c.Deletes {
 			msgs = append(msgs, shards.Message{Key: key, Delete: true})
 		}
 	}
-	if err := w.c.Send(ctx, msgs); err != nil {
+	if err := k.Send(ctx, msgs); err != nil {
 		return flushed{err: err}
 	}
 	if c.Next >= 0 {
-		w.c.Commit(c.Next)
+		k.Commit(c.Next)
 	}
-	w.p.metrics.flushed(msgs, time.Since(begin))
 	return flushed{changes: c, deleted: deleted}
 }
 

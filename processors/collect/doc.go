@@ -10,7 +10,8 @@
 // reads no clock and does no I/O. Its state is what the table held at the start of
 // the session and what the topic said since. The position in the topic is
 // committed after what it has led to is acknowledged, so a restart reads some
-// records again, and that changes nothing.
+// records again, and that changes nothing. So at any moment the table has, under
+// some owner's key, the newest version of each identity before that position.
 //
 // The machine's time is the log's: the newest append time it has seen.
 package collect

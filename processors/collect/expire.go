@@ -9,34 +9,9 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 )
 
-// A teller is a source that progress records tell about.
-type teller struct {
-	tier, datacenter string
-	audit.Source
-}
-
-// tell notes that a progress record is the newest about its sources. A session
-// of a counting instance has an identity of its own for each topic, so without
-// this an instance that keeps restarting would fill the table for the length of
-// the horizon.
-func (m *Machine) tell(e *entry, r *audit.Record) {
-	for i := range r.Progress.Sources {
-		t := teller{r.Tier, r.Datacenter, r.Source()}
-		t.Partition = r.Progress.Sources[i].Partition
-		old := m.tellers[t]
-		if old == e || old != nil && old.row.Offset > e.row.Offset {
-			continue // when entries are loaded, newer ones may come first
-		}
-		if old != nil {
-			old.tells--
-		}
-		m.tellers[t] = e
-		e.tells++
-	}
-}
-
-// superseded is how long, by the log's time, a progress record is kept after
-// others have told about all of its sources: its owner may be handing over.
+// superseded is how long, by the log's time, a progress record is kept at least,
+// though others have told about all of its sources since: its owner may be
+// handing over.
 const superseded = 10 * time.Minute
 
 // sweep looks for old entries, now and then: time passes at the pace of the log.
@@ -46,8 +21,10 @@ func (m *Machine) sweep() {
 		return
 	}
 	m.swept = m.now
+	needed := m.needed()
 	for _, e := range m.entries {
-		if m.old(e) {
+		over := isProgress(e.identity) && !needed[e] && e.row.Appended < m.now-superseded.Milliseconds()
+		if over || e.row.Old(m.now, m.o.Horizon) {
 			m.drop(e)
 		}
 	}
@@ -55,11 +32,46 @@ func (m *Machine) sweep() {
 	m.books.forget(m.now - m.o.Horizon.Milliseconds())
 }
 
-func (m *Machine) old(e *entry) bool {
-	if e.row.Old(m.now, m.o.Horizon) {
-		return true
+// needed are the progress records that are the newest about any of their sources,
+// as readers see them. A session of a counting instance has an identity of its
+// own for each topic, so without this an instance that keeps restarting would
+// fill the table for the length of the horizon.
+func (m *Machine) needed() map[*entry]bool {
+	type source struct {
+		of        string
+		partition int32
 	}
-	return isProgress(e.identity) && e.tells == 0 && e.row.Appended < m.now-superseded.Milliseconds()
+	newest, needed := map[source]*entry{}, map[*entry]bool{}
+	for _, e := range m.entries {
+		if len(e.tells) == 0 {
+			continue
+		}
+		of := toldOf(e.identity)
+		for _, partition := range e.tells {
+			s := source{of, partition}
+			if old := newest[s]; old == nil || e.row.Offset > old.row.Offset {
+				newest[s] = e
+			}
+		}
+	}
+	for _, e := range newest {
+		needed[e] = true
+	}
+	return needed
+}
+
+// toldOf is what progress records about the same sources have in common:
+// topic/-/progress/window/size/tier/datacenter/cluster/topic id of their identity.
+func toldOf(identity string) string {
+	parts := 9
+	for i := range len(identity) {
+		if identity[i] == '/' {
+			if parts--; parts == 0 {
+				return identity[:i]
+			}
+		}
+	}
+	return identity // not reached: an identity has more parts
 }
 
 // drop forgets an entry. Its keys are deleted from the table; one that is just
@@ -74,13 +86,6 @@ func (m *Machine) drop(e *entry) {
 		m.discard(table.Key(e.identity, m.o.Owner))
 	}
 	delete(m.entries, e.identity)
-	if e.tells > 0 {
-		for t, by := range m.tellers {
-			if by == e {
-				delete(m.tellers, t)
-			}
-		}
-	}
 }
 
 // isKind says whether an identity is that of records of a kind, which is its

@@ -21,7 +21,6 @@ import (
 type Machine struct {
 	o       MachineOptions
 	entries map[string]*entry // by identity
-	tellers map[teller]*entry // the newest progress record about each source
 	now     int64             // newest append time seen, Unix milliseconds
 	next    int64             // offset after the last record applied; -1 before the first
 	swept   int64             // when old entries were last looked for, by now
@@ -38,6 +37,7 @@ type Machine struct {
 // MachineOptions of a Machine.
 type MachineOptions struct {
 	Owner      string // of the claim, in keys
+	Start      int64  // the committed position, from which the topic is read; negative if there is none
 	Partition  int32
 	Partitions int32 // of the audit topic and of the table
 	// Horizon is how long after its end a window is kept, by the log's time.
@@ -51,7 +51,7 @@ type entry struct {
 	waiting  bool      // in pending
 	ours     bool      // the owner's own key is in the table, or about to be
 	former   []string  // keys of former owners in the table
-	tells    int       // in a progress record: sources about which no newer one tells
+	tells    []int32   // in a progress record: the partitions about which it tells
 	law      uint64    // of a window record, audit's LawHash; 0 while it is only from the table
 	spoke    bool      // a progress record is newer than what earlier sessions have read
 }
@@ -83,7 +83,7 @@ type Message struct {
 
 // NewMachine makes a Machine that knows nothing; see Load.
 func NewMachine(o MachineOptions) *Machine {
-	return &Machine{o: o, entries: map[string]*entry{}, tellers: map[teller]*entry{}, stale: map[string]bool{}, books: newBooks(), next: -1}
+	return &Machine{o: o, entries: map[string]*entry{}, stale: map[string]bool{}, books: newBooks(), next: -1}
 }
 
 // Load takes an entry of the table, before any record is applied. Entries may
@@ -113,24 +113,52 @@ func (m *Machine) Load(key string, value []byte) error {
 			m.books.missed(r)
 		}
 	}
-	row.JSON = nil // the table topic keeps it
+	m.now = max(m.now, row.Appended)
 	e := m.entries[identity]
 	if e == nil {
-		e = &entry{identity: identity, row: row}
+		e = &entry{identity: identity}
 		m.entries[identity] = e
+	}
+	if len(e.former) == 0 || row.Newer(&e.row) {
+		m.found(e, row)
+		e.tell(progress)
 	}
 	// Older ones stay until there is an entry of our own: a former owner who lags
 	// behind may yet delete the newest one, believing in an older one of its own.
 	e.former = append(e.former, key)
-	if row.Version < e.row.Version {
-		return nil
-	}
-	e.row = row
-	m.now = max(m.now, row.Appended)
-	if progress != nil {
-		m.tell(e, progress)
-	}
 	return nil
+}
+
+// found notes the newest row of the table. One that lies ahead, where its writer
+// could not commit, nobody answers for: a deletion that the coordinator allowed
+// when the key had an older row may yet come for it. Since its record, and older
+// ones before it, will be taken for known, it is stored anew, before anything is
+// committed. What lies before the committed position has a row that stays.
+func (m *Machine) found(e *entry, row table.Row) {
+	m.bytes -= len(e.row.JSON)
+	if row.Offset < m.o.Start {
+		row.JSON = nil // the table keeps it
+	}
+	m.bytes += len(row.JSON)
+	e.row = row
+	switch ahead := row.JSON != nil; {
+	case ahead && !e.waiting:
+		m.pending = append(m.pending, e)
+	case !ahead && e.waiting:
+		m.pending = slices.DeleteFunc(m.pending, func(o *entry) bool { return o == e })
+	}
+	e.waiting = row.JSON != nil
+}
+
+// tell notes about which partitions a progress record tells; nil is none.
+func (e *entry) tell(r *audit.Record) {
+	e.tells = e.tells[:0]
+	if r == nil {
+		return
+	}
+	for i := range r.Progress.Sources {
+		e.tells = append(e.tells, r.Progress.Sources[i].Partition)
+	}
 }
 
 // Apply takes the next record of the topic. The error says why a record is
@@ -170,9 +198,9 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 	if e == nil {
 		e = &entry{identity: identity}
 		m.entries[identity] = e
-	} else if row.Version < e.row.Version || row.Version == e.row.Version && (e.ours || e.waiting) {
+	} else if row.Version <= e.row.Version {
 		m.books.superseded(e, r)
-		return Known, nil // an equal version is stored once in each session: see Load
+		return Known, nil
 	}
 	m.books.collected(e, r, e.ours || e.waiting)
 	m.bytes += len(msg.Value) - len(e.row.JSON)
@@ -182,7 +210,7 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 		m.pending = append(m.pending, e)
 	}
 	if r.Progress != nil {
-		m.tell(e, r)
+		e.tell(r)
 	}
 	return Collected, nil
 }

@@ -16,8 +16,11 @@ const minute = int64(60_000)
 // at is a moment of the log's time, minutes after an epoch.
 func at(minutes int64) int64 { return simEpoch*1000 + minutes*minute }
 
-func newMachine(owner string) *Machine {
-	return NewMachine(MachineOptions{Owner: owner, Partitions: 1, Horizon: 48 * time.Hour})
+// newMachine knows of everything that is loaded that it was committed.
+func newMachine(owner string) *Machine { return startedAt(owner, 1000) }
+
+func startedAt(owner string, start int64) *Machine {
+	return NewMachine(MachineOptions{Owner: owner, Start: start, Partitions: 1, Horizon: 48 * time.Hour})
 }
 
 // apply gives the machine a record under its own key.
@@ -98,25 +101,52 @@ func TestFormerOwnersEntriesGoAfterOurOwnIsAcknowledged(t *testing.T) {
 }
 
 // A former owner had asked the coordinator, was allowed to delete, was paused, and
-// deletes now the entry that looks newest: it had begun one of its own.
+// deletes now the entry that looks newest: when it asked, that had an older row.
+// So "before" could not commit past it, and it is stored anew before we do.
 func TestLateDeletionByAFormerOwnerLosesNothing(t *testing.T) {
-	m := newMachine("me")
+	m := startedAt("me", 1)
 	r := windowRecord("c", 0, simEpoch, 7)
 	load(t, m, "zombie", at(0), 0, windowRecord("c", 0, simEpoch, 5))
-	newest := load(t, m, "before", at(1), 1, r)
+	newest := load(t, m, "before", at(1), 3, r)
 	load(t, m, "zombie2", at(0), 0, windowRecord("c", 0, simEpoch, 6))
-	if c := flush(m); len(c.Deletes) > 0 {
-		t.Fatalf("a zombie's own entry is deleted, and nothing may be left: %q", c.Deletes)
+	if out := apply(t, m, 1, at(1), windowRecord("c", 0, simEpoch, 6)); out != Known {
+		t.Errorf("an older record is %s", out)
 	}
-	// "before" could not commit past what it wrote, so the record comes again.
-	if out := apply(t, m, 1, at(1), r); out != Collected {
-		t.Fatalf("the record is %s, and %s may be gone", out, newest)
+	c := m.Take()
+	if !slices.Equal(keys(c), []string{r.IdentityKey() + "/me"}) || c.Next != 2 || len(c.Deletes) > 0 {
+		t.Fatalf("stored %q and deleted %q before offset %d is committed, and %s may be gone", keys(c), c.Deletes, c.Next, newest)
 	}
-	if c := flush(m); !slices.Equal(keys(c), []string{r.IdentityKey() + "/me"}) {
-		t.Errorf("stored %q", keys(c))
+	if row, err := table.Parse(c.Writes[0].Value); err != nil || row.Version != 7 || row.Offset != 3 || string(row.JSON) != string(r.AppendJSON(nil)) {
+		t.Errorf("stored %+v, %v", row, err)
 	}
-	if out := apply(t, m, 2, at(2), r); out != Known {
-		t.Errorf("stored a second time in one session: %s", out)
+	m.Acked(c, false)
+	if out := apply(t, m, 3, at(1), r); out != Known {
+		t.Errorf("when its record comes again it is %s", out)
+	}
+	if c := flush(m); len(c.Writes) > 0 || len(c.Deletes) != 3 {
+		t.Errorf("stored %q, deleted %q", keys(c), c.Deletes)
+	}
+}
+
+func TestWhatWasCommittedIsNotStoredAnew(t *testing.T) {
+	newer, older := windowRecord("c", 0, simEpoch, 7), windowRecord("c", 0, simEpoch, 6)
+	for name, order := range map[string][]int{"the one ahead first": {0, 1}, "the one ahead last": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			m := startedAt("me", 10)
+			for _, i := range order {
+				if i == 0 {
+					load(t, m, "a", at(2), 12, older) // said again, and read by one who did not know better
+				} else {
+					load(t, m, "b", at(1), 9, newer)
+				}
+			}
+			if n, size := m.Pending(); n != 0 || size != 0 {
+				t.Errorf("%d changes of %d bytes wait", n, size)
+			}
+			if c := m.Take(); len(c.Writes)+len(c.Deletes) > 0 {
+				t.Errorf("stored %q, deleted %q", keys(c), c.Deletes)
+			}
+		})
 	}
 }
 
@@ -176,10 +206,59 @@ func TestSupersededProgressGoes(t *testing.T) {
 	}
 }
 
+// What a session said of a source some time ago does not count any more when its
+// newest record leaves the source out: readers do not see it either.
+func TestProgressIsSupersededOnlyByWhatIsSaidNow(t *testing.T) {
+	older, newer, other := progressRecord("c1", 1, 0), progressRecord("c1", 2, 1), progressRecord("c2", 1, 0)
+	for name, order := range map[string][]int{"the older first": {0, 1, 2}, "the newer first": {1, 0, 2}, "the other first": {2, 0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine("me")
+			for _, i := range order {
+				switch i {
+				case 0:
+					load(t, m, "a", at(0), 10, older)
+				case 1:
+					load(t, m, "b", at(2), 30, newer)
+				case 2:
+					load(t, m, "b", at(1), 20, other)
+				}
+			}
+			apply(t, m, 40, at(30), windowRecord("c", 0, simEpoch, 1))
+			if c := flush(m); len(c.Deletes) > 0 {
+				t.Errorf("deleted %q, and c2 has the last word on source 0, c1 on source 1", c.Deletes)
+			}
+		})
+	}
+}
+
+// When something was said decides how long it is kept and, of progress, what it
+// proves. To say it again does not change that, whichever of the two is in the
+// table, in whatever order, or still to be read.
+func TestARepetitionDoesNotMakeYoung(t *testing.T) {
+	r := progressRecord("c1", 1, 0)
+	first := func(t *testing.T, m *Machine) { load(t, m, "a", at(0), 10, r) }
+	again := func(t *testing.T, m *Machine) { load(t, m, "b", at(60), 20, r) }
+	for name, entries := range map[string][]func(*testing.T, *Machine){"the first one is in the table": {first}, "both are": {first, again}, "and the other way round": {again, first}} {
+		t.Run(name, func(t *testing.T) {
+			m := startedAt("me", 5)
+			for _, e := range entries {
+				e(t, m)
+			}
+			if out := apply(t, m, 30, at(90), r); out != Known {
+				t.Fatalf("it is %s", out)
+			}
+			row, err := table.Parse(flush(m).Writes[0].Value)
+			if err != nil || row.Offset != 10 || row.Appended != at(0) {
+				t.Errorf("stored as said at offset %d, %d; %v", row.Offset, row.Appended, err)
+			}
+		})
+	}
+}
+
 func TestRecordsWithoutTheirKeyAreEmittedUnderIt(t *testing.T) {
 	r := windowRecord("c", 0, simEpoch, 1)
 	value := r.AppendJSON(nil)
-	old := original("u", at(0))
+	old := original("orders", "u", at(0))
 	decoded, err := audit.Decode(old)
 	if err != nil {
 		t.Fatal(err)

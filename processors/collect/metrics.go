@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
 // metrics of the collecting processor of this instance.
@@ -56,16 +54,16 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 	return m
 }
 
-func (m *metrics) flushed(msgs []shards.Message, took time.Duration) {
-	for i := range msgs {
-		switch {
-		case msgs[i].Delete:
-			m.gone.Inc()
-		case msgs[i].Emit != nil:
+func (m *metrics) flushed(f flushed, took time.Duration) {
+	for i := range f.changes.Writes {
+		if f.changes.Writes[i].Emit != nil {
 			m.emitted.Inc()
-		default:
+		} else {
 			m.stored.Inc()
 		}
+	}
+	if f.deleted {
+		m.gone.Add(float64(len(f.changes.Deletes)))
 	}
 	m.flush.Observe(took.Seconds())
 }

@@ -31,6 +31,9 @@ type Claim struct {
 	// began, and what has been sent since, until it is told to Release it; nil if
 	// the group has no table.
 	Table *Store
+	// Start is the committed position in the input topic, from which it is read;
+	// negative if there is none.
+	Start int64
 	// Messages are those of the input topic. A formal topic never has any.
 	Messages <-chan *sarama.ConsumerMessage
 	// Draining is closed when the program is about to stop: see Worker.

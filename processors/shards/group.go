@@ -70,7 +70,7 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consu
 	defer cancel(nil)
 	c := &Claim{
 		Partition: claim.Partition(), Claims: len(h.s.marks), Owner: h.s.owner, Began: h.began, Table: h.r.store(claim.Partition()),
-		Messages: claim.Messages(), Draining: h.p.draining,
+		Start: claim.InitialOffset(), Messages: claim.Messages(), Draining: h.p.draining,
 		input: h.p.input, session: h.s, out: make(chan *sarama.ConsumerMessage), marks: h.s.marks[claim.Partition()],
 	}
 	var wg sync.WaitGroup

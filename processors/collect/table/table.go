@@ -7,8 +7,8 @@
 //	topic/-/kind/window/…/owner
 //
 // Each session writes under keys of its own, so an identity can have several
-// entries: readers take the one with the highest version. All entries of an
-// identity follow each other in the order of keys.
+// entries: readers take the one with the highest version, see [Row.Newer]. All
+// entries of an identity follow each other in the order of keys.
 package table
 
 import (
@@ -33,6 +33,14 @@ type Row struct {
 	Until    int64  // end of its window, Unix seconds; 0 for other kinds
 	Count    uint64 // messages in its window; 0 for other kinds
 	JSON     []byte // the record
+}
+
+// Newer says whether the row takes the place of another one of its identity: its
+// version is higher, or it is the same one and was said first. A repetition says
+// nothing new, and must not make what was said look younger: when a progress
+// record was appended is part of what it proves.
+func (r *Row) Newer(than *Row) bool {
+	return r.Version > than.Version || r.Version == than.Version && r.Offset < than.Offset
 }
 
 // format is the first byte of a value. Another one is a newer program's.

@@ -120,6 +120,18 @@ func FuzzParseIdentity(f *testing.F) {
 	})
 }
 
+func TestTheNewestRowIsNoMatterOfOrder(t *testing.T) {
+	low, high, again := Row{Version: 3, Offset: 50}, Row{Version: 7, Offset: 10}, Row{Version: 7, Offset: 60}
+	for i, c := range []struct {
+		a, b Row
+		want bool
+	}{{high, low, true}, {low, high, false}, {again, high, false}, {high, again, true}, {low, low, false}} {
+		if got := c.a.Newer(&c.b); got != c.want {
+			t.Errorf("%d: newer is %t", i, got)
+		}
+	}
+}
+
 func TestRowsBecomeOld(t *testing.T) {
 	const hour = 3600
 	now := int64(1_000_000) * 1000
