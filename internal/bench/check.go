@@ -17,8 +17,16 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
-// agreeWithin is how long counted messages may take to be on the audit topic.
-const agreeWithin = 5 * time.Minute
+// agreeWithin is how long the audit topic may say nothing new before all that was
+// produced is counted there.
+const agreeWithin = time.Minute
+
+// patience is a context that ends when for so long nothing has been heard.
+func patience(ctx context.Context, atMost time.Duration) (_ context.Context, heard, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := time.AfterFunc(atMost, func() { cancel(errors.New("waited long enough")) })
+	return ctx, func() { t.Reset(atMost) }, func() { t.Stop(); cancel(nil) }
+}
 
 // of names the cells of a filling by its topic.
 func (t truth) of(topic string) truth {
@@ -68,8 +76,8 @@ func (t truth) differs(said truth) string {
 func (r *runner) check(ctx context.Context, own string, want truth) error {
 	topology := processors.DefaultTopology()
 	topology.Prefix = own
-	ctx, cancel := context.WithTimeoutCause(ctx, agreeWithin, errors.New("waited long enough"))
-	defer cancel()
+	ctx, heard, stop := patience(ctx, agreeWithin)
+	defer stop()
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.Brokers()...), kgo.ConsumeTopics(string(topology.AuditTopic())),
 		kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
@@ -109,6 +117,7 @@ func (r *runner) check(ctx context.Context, own string, want truth) error {
 			}
 			c := cell(rec.Topic) + cellOf("", rec.Partition, rec.Start)
 			said.add(c, rec.Tally.Count-old.Count, rec.Tally.Bytes-old.Bytes) // wraps, and back
+			heard()
 			newest[id] = word{rec.Version, tally{rec.Tally.Count, rec.Tally.Bytes}}
 		})
 		if bad != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -68,9 +67,8 @@ func (r *runner) fillScattered(ctx context.Context, o scatterOrder) (*scattered,
 func (r *runner) checkScattered(ctx context.Context, own string, want *scattered) (segments int64, err error) {
 	topology := processors.DefaultTopology()
 	topology.Prefix = own
-	// Each window is a record to be written, and its row one to be deleted.
-	ctx, cancel := context.WithTimeoutCause(ctx, 6*agreeWithin, errors.New("waited long enough"))
-	defer cancel()
+	ctx, heard, stop := patience(ctx, agreeWithin)
+	defer stop()
 	type row struct{ segment, window int64 }
 	type word struct {
 		version int64
@@ -98,6 +96,7 @@ func (r *runner) checkScattered(ctx context.Context, own string, want *scattered
 		if old.Count > 0 && old.version >= rec.Version {
 			return nil
 		}
+		heard()
 		now := tally{rec.Tally.Count, rec.Tally.Bytes}
 		sum.Count, sum.Bytes = sum.Count+now.Count-old.Count, sum.Bytes+now.Bytes-old.Bytes
 		said[at] = word{rec.Version, now}

@@ -37,12 +37,12 @@ func TestScatteredEventTimesCostSegmentsAndPausesNotMessages(t *testing.T) {
 		must(t, c.CreateTopic(t.Context(), hostile, 3, nil))
 		must(t, c.CreateTopic(t.Context(), calm, 1, nil))
 		for p := range int32(3) {
-			w.scatter(hostile, p, 1500)
+			w.scatter(hostile, p, 700)
 		}
 		w.produce(calm, 0, 500)
 		keys := w.table()
 		registry := prometheus.NewRegistry()
-		w.instance(func(o *count.Options) { o.MaxPending, o.PendingRows, o.Metrics = 400, 200, registry })
+		w.instance(func(o *count.Options) { o.MaxPending, o.PendingRows, o.Metrics = 300, 200, registry })
 		w.agree()
 		if value(t, registry, "chaperone_count_pauses_total") == 0 {
 			t.Error("no source was paused")
