@@ -222,7 +222,7 @@ func (m *members) progress() *Progress {
 	if o == nil {
 		return nil // Validate says so
 	}
-	p := &Progress{AskedAfter: o.int("askedAfter", 0), Partitions: o.int32("partitions", 0)}
+	p := &Progress{AskedAfter: o.int("askedAfter", 0), Partitions: o.int32("partitions", 0), Compacted: o.bool("compacted")}
 	for i, raw := range o.array("sources") {
 		if s := o.parse(fmt.Sprintf("sources[%d]", i), raw); s != nil {
 			p.Sources = append(p.Sources, s.source())

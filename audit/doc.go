@@ -81,6 +81,7 @@
 //
 //	progress.askedAfter   number   version of the owner's progress record that had been acknowledged when ends were asked for [0]
 //	progress.partitions   number   of the topic [0]
+//	progress.compacted    boolean  the topic is known to be compacted [false]
 //	progress.sources      array    of objects, one for each partition counted:
 //	  partition           number
 //	  generation          number   [0]

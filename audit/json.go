@@ -110,10 +110,7 @@ func (o *object) tally(t *WindowTally) {
 	o.latency(&t.Latency)
 	o.intUnless(-1, "firstOffset", t.First)
 	o.intUnless(-1, "lastOffset", t.Last)
-	if t.Partial {
-		o.key("partial")
-		*o = append(*o, "true"...)
-	}
+	o.boolUnlessFalse("partial", t.Partial)
 	o.intUnless(0, "generationStart", t.GenerationStart)
 	if t.FingerprintMode != "" || t.Fingerprint != 0 || t.PowerSums != (PowerSums{}) {
 		o.fingerprint(t)
@@ -183,6 +180,7 @@ func (o *object) progress(p *Progress) {
 	o.open("progress")
 	o.int("askedAfter", p.AskedAfter)
 	o.int("partitions", int64(p.Partitions))
+	o.boolUnlessFalse("compacted", p.Compacted)
 	o.key("sources")
 	*o = append(*o, '[')
 	for i := range p.Sources {

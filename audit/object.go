@@ -68,6 +68,13 @@ func (o *object) uintUnless0(name string, n uint64) {
 	}
 }
 
+func (o *object) boolUnlessFalse(name string, b bool) {
+	if b {
+		o.key(name)
+		*o = append(*o, "true"...)
+	}
+}
+
 func (o *object) float(name string, x float64) {
 	o.key(name)
 	*o = strconv.AppendFloat(*o, x, 'f', -1, 64)

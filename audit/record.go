@@ -98,7 +98,10 @@ type Progress struct {
 	// So whatever was appended before that record is before End.
 	AskedAfter int64
 	Partitions int32 // that the topic has
-	Sources    []SourceProgress
+	// Compacted says that the topic is known to be compacted. What is read of it
+	// depends on when, so that two who count it may be right and differ.
+	Compacted bool
+	Sources   []SourceProgress
 
 	unknown unknown
 }

@@ -187,17 +187,20 @@ func (w *world) run(ctx context.Context, r *Result) error {
 	return nil
 }
 
-// counting waits until something is counted: faults during the first seconds of a
+// counting waits until something is counted and stored: faults during the first seconds of a
 // deployment would only prolong them.
 func (w *world) counting(ctx context.Context) error {
-	limit, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("nothing is counted a minute after the start"))
+	limit, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("nothing is counted and stored a minute after the start"))
 	defer cancel()
 	for {
 		w.said.mu.Lock()
 		n := len(w.said.statements)
 		w.said.mu.Unlock()
 		if n > 0 {
-			return nil
+			// ClickHouse does not survive a full disk while tables are made.
+			if stored, err := w.askClickHouse(limit); err == nil && len(stored) > 0 {
+				return nil
+			}
 		}
 		select {
 		case <-limit.Done():

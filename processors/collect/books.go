@@ -37,6 +37,7 @@ type books struct {
 type account struct {
 	tier, datacenter string
 	renamed          bool  // another tier or datacenter has spoken of it: its records lack what the other has counted
+	compacted        bool  // what is counted of a compacted topic depends on when it is read
 	mark             int64 // where the source's log ended when earlier sessions had read what they have; -1 unknown
 	generations      []*generation
 }
@@ -110,6 +111,9 @@ func (b *books) account(src audit.Source, r *audit.Record) *account {
 	a.renamed = a.renamed || a.tier != r.Tier || a.datacenter != r.Datacenter
 	return a
 }
+
+// sums says whether the newest versions of a source must add up to its progress.
+func (a *account) sums() bool { return !a.renamed && !a.compacted }
 
 // generation finds or begins a generation. Few sources have more than one.
 func (a *account) generation(number int64) *generation {

@@ -38,6 +38,7 @@ type bookWorld struct {
 	sessions  int
 	found     []Imbalance
 	violent   bool // sessions die often
+	compacted bool // is said of the topic
 	checked   int  // progress records read when the sum was known
 }
 
@@ -297,7 +298,7 @@ func (w *bookWorld) progress(o *bookOwner) {
 	l := o.c.Durable()
 	o.sequence++
 	r := &audit.Record{Kind: audit.KindProgress, Owner: o.name, Version: o.sequence, Identity: bookIdentity(0, 0),
-		Progress: &audit.Progress{Partitions: 4, Sources: []audit.SourceProgress{{Partition: 2, Generation: l.Generation, Segment: l.Segment, Start: l.Start,
+		Progress: &audit.Progress{Partitions: 4, Compacted: w.compacted, Sources: []audit.SourceProgress{{Partition: 2, Generation: l.Generation, Segment: l.Segment, Start: l.Start,
 			Next: l.Next, Total: l.Total, LogStart: -1, End: w.end, CaughtUp: audit.CaughtUpUnknown}}}}
 	if w.IntN(5) == 0 {
 		r.Progress.Sources[0].End = -1

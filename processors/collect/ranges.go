@@ -43,7 +43,7 @@ func (b *books) span(a *account, g *generation, r *audit.Record) {
 	s := &g.segments[i]
 	s.first, s.last, s.touched = min(s.first, t.First), max(s.last, t.Last), b.now
 	b.segmentsApart(r.Source(), g, i)
-	b.generationsApart(r.Source(), a)
+	b.generationsApart(r.Source(), a, slices.Index(a.generations, g))
 }
 
 // segment is the index of a segment, made if there is none. New ones come last,
@@ -71,17 +71,26 @@ func (b *books) segmentsApart(src audit.Source, g *generation, i int) {
 	}
 }
 
-// generationsApart looks whether generations end before later ones begin.
-func (b *books) generationsApart(src audit.Source, a *account) {
-	for i, before := range a.generations {
-		for n, after := range a.generations[i+1:] {
-			if !after.follows || after.number != before.number+int64(n)+1 {
-				break
-			}
-			if after.start >= 0 && before.high >= after.start && !before.said {
-				before.said = true
-				b.say(Overlap, src, "generation %d has counted up to offset %d, and generation %d from offset %d on", before.number, before.high, after.number, after.start)
-			}
-		}
+// generationsApart looks whether generations end before later ones begin: those
+// before the one at an index, and that one.
+func (b *books) generationsApart(src audit.Source, a *account, i int) {
+	for j := i; j > 0 && a.goesOn(j); j-- {
+		b.endsBefore(src, a.generations[j-1], a.generations[i])
+	}
+	for j := i + 1; j < len(a.generations) && a.goesOn(j); j++ {
+		b.endsBefore(src, a.generations[i], a.generations[j])
+	}
+}
+
+// goesOn says whether the generation at an index is known to go on in the log of
+// the one before it.
+func (a *account) goesOn(i int) bool {
+	return a.generations[i].follows && a.generations[i].number == a.generations[i-1].number+1
+}
+
+func (b *books) endsBefore(src audit.Source, before, after *generation) {
+	if after.start >= 0 && before.high >= after.start && !before.said {
+		before.said = true
+		b.say(Overlap, src, "generation %d has counted up to offset %d, and generation %d from offset %d on", before.number, before.high, after.number, after.start)
 	}
 }

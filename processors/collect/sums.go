@@ -10,19 +10,20 @@ import (
 // owner has spoken of the topic just before, and since all that earlier sessions
 // have read: so the end that it names is above whatever they have stored or dropped.
 func (b *books) progress(r *audit.Record, p *audit.SourceProgress, again bool) {
-	if p.Total == 0 {
-		return // its owner may not yet be sure of the generation, and another have begun it elsewhere
-	}
 	src := r.Source()
 	src.Partition = p.Partition
 	a := b.account(src, r)
+	a.compacted = a.compacted || r.Progress.Compacted
+	if p.Total == 0 {
+		return // its owner may not yet be sure of the generation, and another have begun it elsewhere
+	}
 	g := a.generation(p.Generation)
 	if again && a.mark < 0 && p.Next >= g.floor {
 		a.mark = p.End
 	}
 	exact := g.high < p.Next && g.floor <= p.Next // else records beyond it are known, or were to earlier sessions
 	g.touched, g.floor = b.now, max(g.floor, p.Next)
-	if a.renamed {
+	if !a.sums() {
 		b.know(g, false)
 	}
 	if g.known {
@@ -36,7 +37,7 @@ func (b *books) progress(r *audit.Record, p *audit.SourceProgress, again bool) {
 				g.number, p.Total, p.Next, g.sum, off, b.where(g))
 		}
 	}
-	if exact && !a.renamed && a.mark >= 0 && p.Next >= a.mark {
+	if exact && a.sums() && a.mark >= 0 && p.Next >= a.mark {
 		b.know(g, true)
 		g.sum, g.sound = p.Total, b.offset
 	}
@@ -56,7 +57,9 @@ func (b *books) loadedProgress(r *audit.Record) {
 		p := &r.Progress.Sources[i]
 		src := r.Source()
 		src.Partition = p.Partition
-		g := b.account(src, r).generation(p.Generation)
+		a := b.account(src, r)
+		a.compacted = a.compacted || r.Progress.Compacted
+		g := a.generation(p.Generation)
 		g.touched, g.floor = b.now, max(g.floor, p.Next)
 	}
 }

@@ -45,6 +45,7 @@ type cluster struct {
 	reader atomic.Pointer[logs.Reader]
 	// What progress has under way; a round that finds it so leaves it at that.
 	endsAsked, displaying atomic.Bool
+	policies              policies
 }
 
 // client is for questions about metadata and offsets.
@@ -116,6 +117,7 @@ func (c *cluster) close() {
 type listedTopic struct {
 	ID         audit.TopicID
 	Partitions int32
+	Compacted  bool // as far as it may be known
 	// Unsure says that the broker named the topic but could not describe it now.
 	Unsure bool
 }
@@ -147,6 +149,9 @@ func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
 			continue
 		}
 		topics[t.Name] = listedTopic{ID: audit.TopicID(t.Uuid), Partitions: int32(len(t.Partitions)), Unsure: t.Err != sarama.ErrNoError}
+	}
+	if err := c.policies.note(b, client.Config().Version, topics); err != nil {
+		c.log.Debug("settings of topics not known", "cluster", c.Name, "err", err)
 	}
 	return topics, len(r.Topics), nil
 }

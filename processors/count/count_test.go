@@ -450,3 +450,28 @@ func TestLatestCountsWhatComesAfterTheFirstStart(t *testing.T) {
 		w.agree()
 	})
 }
+
+// What is counted of a compacted topic depends on when it is read; who adds up
+// must know.
+func TestProgressSaysThatATopicIsCompacted(t *testing.T) {
+	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+		w := newWorld(t, c)
+		orders, states := w.prefix+"orders", w.prefix+"states"
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		must(t, c.CreateTopic(t.Context(), states, 1, map[string]string{"cleanup.policy": "compact,delete"}))
+		w.instance(nil)
+		w.produce(orders, 0, 10)
+		w.produce(states, 0, 10)
+		w.agree()
+		said := map[string]bool{}
+		w.await("progress of both topics", func() bool {
+			for _, r := range w.prog {
+				said[r.Topic] = r.Progress.Compacted
+			}
+			return len(said) == 2
+		})
+		if said[orders] || !said[states] {
+			t.Errorf("said to be compacted: %v", said)
+		}
+	})
+}

@@ -47,7 +47,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "chaperone", Subsystem: "count", Name: "flush_seconds",
 			Help: "Time to store a flush.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 14)}),
 	}
-	for _, reason := range []audit.MissedReason{audit.MissedRetention, audit.MissedTruncated, audit.MissedRecreated, audit.MissedDamaged, audit.MissedConfig} {
+	for _, reason := range []audit.MissedReason{audit.MissedRetention, audit.MissedTruncated, audit.MissedRecreated, audit.MissedDamaged, audit.MissedConfig, audit.MissedCorrupt, audit.MissedRecount} {
 		m.missed.WithLabelValues(string(reason)) // so that the first one is seen to rise
 	}
 	reg.MustRegister(m.missed, m.flush, newGauges(p))

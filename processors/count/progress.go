@@ -213,7 +213,7 @@ func (g *progress) message(k progressKey, x *source, t *topicProgress, askedAfte
 	id.Partition, id.Instance = audit.NoPartition, k.owner
 	rec := &audit.Record{
 		Kind: audit.KindProgress, Identity: id, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
-		Progress: &audit.Progress{AskedAfter: askedAfter, Partitions: listed.Partitions},
+		Progress: &audit.Progress{AskedAfter: askedAfter, Partitions: listed.Partitions, Compacted: listed.Compacted},
 	}
 	for _, partition := range slices.Sorted(maps.Keys(t.said)) {
 		rec.Progress.Sources = append(rec.Progress.Sources, t.said[partition])

@@ -76,13 +76,28 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 		case <-ctx.Done():
 			return nil
 		case <-c.Draining:
-			stop()
+			cancel()
+			s.await(&opener) // or a cluster that hangs would take the time that storing needs
+			s.closeAll()
 			return s.drain(ctx)
 		case <-tick.C:
 		case <-s.kicked:
 		}
 	}
 }
+
+// await waits a moment for who opens sources. What it may open later is closed at
+// the end of the work.
+func (s *shard) await(opener *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() { defer close(ended); opener.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(openerPatience):
+	}
+}
+
+const openerPatience = 2 * time.Second
 
 // reopen and hurry wake the two loops. They never block.
 func (s *shard) reopen() { wake(s.reopened) }
