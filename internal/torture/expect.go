@@ -97,7 +97,7 @@ func (w *world) kind(src audit.Source) kind {
 func (w *world) expect(found recounted, said *listener) map[cell]*expectation {
 	e := map[cell]*expectation{}
 	for _, src := range w.truth.list() {
-		missed := said.missedOf(src)
+		missed, twice := said.missedOf(src), said.overlap(src)
 		w.mu.Lock()
 		gone := w.gone[incarnation(src)]
 		cut, wasCut := w.cutFrom[src.String()]
@@ -115,7 +115,11 @@ func (w *world) expect(found recounted, said *listener) map[cell]*expectation {
 				e[c] = &expectation{newCount(), newCount()}
 			}
 			e[c].most.add(m)
+			if twice[m.window] {
+				e[c].most.add(m)
+			}
 			switch {
+			case twice[m.window]:
 			case gone, within(missed, m.offset), wasCut && m.offset >= cut, kind == compacted && !found[src][m.offset]:
 			default:
 				e[c].least.add(m)

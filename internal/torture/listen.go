@@ -101,6 +101,27 @@ func (l *listener) missedOf(src audit.Source) (spans []span) {
 	return spans
 }
 
+// overlap gives the windows in which two generations have counted the same
+// offsets: one that was paused when the log was broken went on when it woke up.
+// Its records show it, so that nobody takes such a window for known.
+func (l *listener) overlap(src audit.Source) map[int64]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	starts := map[int64]int64{}
+	for _, s := range l.statements[src] {
+		starts[s.generation] = s.start
+	}
+	twice := map[int64]bool{}
+	for _, s := range l.statements[src] {
+		for generation, start := range starts {
+			if generation > s.generation && s.version >= start {
+				twice[s.window] = true
+			}
+		}
+	}
+	return twice
+}
+
 // caughtUp waits until everything that is on the topic now has been heard.
 func (l *listener) caughtUp(ctx context.Context, topic string) error {
 	ends, err := offsets(ctx, l.client, topic, -1)

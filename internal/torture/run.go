@@ -376,8 +376,7 @@ func (w *world) honest(r *Result) {
 			r.Checked["missed ranges"]++
 			reasons[string(reason)]++
 			k := w.kind(src)
-			if k == dropped && reason == "retention" || k == recreated && reason == "recreated" || k == unclean && reason == "truncated" ||
-				k == compacted && reason == "retention" && w.o.Kafka == Kfake { // whose compaction moves the start of the log
+			if k == dropped && reason == "retention" || k == recreated && reason == "recreated" || k == unclean && reason == "truncated" {
 				continue
 			}
 			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s offsets %d to %d are said to be missed: %s; nothing happened to them", src, s.from, s.to, reason))
@@ -390,22 +389,25 @@ func (w *world) honest(r *Result) {
 
 // healthy wants all parts of all instances to be well again.
 func (w *world) healthy(ctx context.Context, r *Result) {
-	limit, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	for _, name := range standing {
 		r.Checked["health"]++
-		var last error
-		for {
-			if last = w.well(limit, name); last == nil {
-				break
-			}
-			select {
-			case <-limit.Done():
-				r.Wrong["health"] = append(r.Wrong["health"], fmt.Sprintf("%s: %v", name, last))
-			case <-time.After(500 * time.Millisecond):
-				continue
-			}
-			break
+		if err := w.recovers(ctx, name); err != nil {
+			r.Wrong["health"] = append(r.Wrong["health"], fmt.Sprintf("%s: %v", name, err))
+		}
+	}
+}
+
+// recovers waits until an instance is well.
+func (w *world) recovers(ctx context.Context, name string) error {
+	const patience = 20 * time.Second
+	for began := time.Now(); ; {
+		err := w.well(ctx, name)
+		if err == nil || ctx.Err() != nil || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // counted. A crash may have left rows, and their records, and no ledger that counts them.
 func TestWhatWasCountedOfATopicMadeAgain(t *testing.T) {
 	ledger := func(next int64, total uint64) counter.Entry {
-		return counter.Entry{Ledger: &counter.Ledger{Next: next, Total: total}}
+		return counter.Entry{Ledger: &counter.Ledger{Windows: 4, CutTime: counter.NoCut, Next: next, Total: total, Last: next - 1, Epoch: -1}}
 	}
 	first, second, row := counter.Key{Owner: "a", Ledger: true}, counter.Key{Owner: "b", Ledger: true}, counter.Key{Owner: "a"}
 	for _, x := range []struct {
