@@ -199,9 +199,11 @@ func TestDiscontinuities(t *testing.T) {
 		if l := c.State(); found.Reason != audit.MissedDamaged || l.Generation != 3 || l.Start != 6 || *l.Missed != (Gap{4, 6, audit.MissedRetention, 0}) {
 			t.Errorf("%+v, %+v, missed %+v", found, l, l.Missed)
 		}
-		// The log decides, where it no longer reaches back to one of them.
-		if c, found := Recover(options("c"), Edges{7, 20}, tab); found.Fresh || c.Next() != 8 {
-			t.Errorf("%+v, %+v", found, c.State())
+		// Not even if the log no longer reaches back to one of them: that one may have
+		// been confirmed, and have read on in time, and its rows be under way.
+		c, found = Recover(options("c"), Edges{7, 20}, tab)
+		if l := c.State(); found.Reason != audit.MissedDamaged || l.Generation != 3 || l.Start != 8 || *l.Missed != (Gap{4, 8, audit.MissedRetention, 0}) {
+			t.Errorf("%+v, %+v, missed %+v", found, l, l.Missed)
 		}
 	})
 	t.Run("a beginning that contradicts the rows is not continued", func(t *testing.T) {

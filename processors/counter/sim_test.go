@@ -81,6 +81,27 @@ func TestSimulation(t *testing.T) {
 	t.Logf("simulated processors/counter %s", all)
 }
 
+// TestSimulationOfWhatFailedOnce: the schedules that showed what was wrong. They do
+// so as long as the schedule stays the same; the stories without chance are in
+// counter_test.go, recover_test.go and restart_test.go.
+func TestSimulationOfWhatFailedOnce(t *testing.T) {
+	for _, x := range []struct {
+		was  string
+		kind kind
+		seed uint64
+	}{
+		{"a segment turned late where all messages of another had been compacted away", kind{vanish: true}, 101},
+		{"rows ahead had counted what was no longer in the log", kind{truncate: true}, 1514},
+		{"a row of a closed segment lay beyond the ledger", kind{truncate: true}, 143},
+		{"a generation that began with a new configuration knew of no last message", kind{anything: true}, 1222},
+		{"a generation begun twice went on, where the log did not reach back to one of them", kind{retention: true, reconfigure: true}, 1006939},
+	} {
+		if w := simulate(x.seed, x.kind, mistake{}); w.err != nil {
+			t.Errorf("%s: seed %d: %v", x.was, x.seed, w.err)
+		}
+	}
+}
+
 // tell tells the story of a run, if it is the only one.
 func tell(t *testing.T, seed uint64, k kind) {
 	if *seeds > 1 {

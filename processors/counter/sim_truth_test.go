@@ -81,9 +81,17 @@ func (w *world) truth(s *source) (all, sure map[int64]*audit.Tally) {
 			until = l.Next
 		}
 	}
-	mixed := int64(math.MaxInt64) // between the cut and the first generation that began after it nobody knows
-	for _, b := range s.born {
-		if b.afterCut {
+	// Between the cut and the first generation that began after it nobody knows. If
+	// the cut was said more than once, because former owners went on in the old log
+	// and contradicted who had said it, the last time counts.
+	mixed, said := int64(math.MaxInt64), int64(0)
+	for _, m := range s.missed {
+		if m.Reason == audit.MissedTruncated {
+			said = max(said, m.generation)
+		}
+	}
+	for g, b := range s.born {
+		if b.afterCut && g >= said {
 			mixed = min(mixed, b.start)
 		}
 	}

@@ -214,7 +214,8 @@ func (w *world) cut(s *source) {
 // doomed is what in the table had counted what has been cut, so that somebody
 // must notice: the owner's ledger, for the owner may delete a former owner's
 // before anybody reads it; or, if nobody is alive who could go on in the old log,
-// rows ahead of the ledger. Last is the message that tells.
+// rows ahead of the ledger. Last is the message that tells. A former owner that has
+// not come as far as the cut notices nothing, and its ledger may overtake.
 func (w *world) doomed(s *source, table map[Key]Entry) *Ledger {
 	var found *Ledger
 	for k, e := range table {
@@ -222,8 +223,12 @@ func (w *world) doomed(s *source, table map[Key]Entry) *Ledger {
 			found = l
 		}
 	}
-	alive := func(a *actor) bool { return !a.dead && a.c != nil || len(a.out) > 0 }
-	if found != nil || slices.ContainsFunc(w.actors, alive) {
+	alive := func(a *actor) bool { return a.src == s && (!a.dead && a.c != nil || len(a.out) > 0) }
+	behind := func(a *actor) bool { return a != s.owner && alive(a) && a.c.led.Next <= s.cutAt }
+	switch {
+	case slices.ContainsFunc(w.actors, behind):
+		return nil
+	case found != nil || slices.ContainsFunc(w.actors, alive):
 		return found
 	}
 	best := newest(table)

@@ -20,10 +20,9 @@ type surveyed struct {
 //
 // A generation may have been begun twice, by owners who did not see each
 // other's ledger. While nobody has counted anything in it, its ledgers do not
-// tell which one was confirmed, and has rows on their way. If the log still
-// reaches back to more than one of them, none may be continued: rows of one
-// generation but of different starts would break the law. A new generation is
-// always safe.
+// tell which one was confirmed, and has rows on their way: not even if the log no
+// longer reaches back to it. None may be continued: rows of one generation but of
+// different starts would break the law. A new generation is always safe.
 func survey(table map[Key]Entry, oldest int64) surveyed {
 	s := surveyed{top: -1, high: -1, ahead: -1}
 	lowest := int64(-1) // first offset that a row has counted
@@ -66,9 +65,10 @@ func survey(table map[Key]Entry, oldest int64) surveyed {
 				s.ledger = o
 			}
 		}
+	case l.Next < oldest: // not continued anyway
 	default:
 		for _, e := range table {
-			if o := e.Ledger; o != nil && o.Generation == l.Generation && o.Next >= oldest && !o.sameBirth(l) {
+			if o := e.Ledger; o != nil && o.Generation == l.Generation && !o.sameBirth(l) {
 				s.damage = fmt.Errorf("%w: generation %d was begun twice, at %d and %d", ErrDamaged, l.Generation, l.Start, o.Start)
 				break
 			}
