@@ -33,6 +33,17 @@ const (
 // Work feeds the batcher from one partition and commits what is settled; it is
 // for the group, which calls it.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
+	return p.feed(ctx, &claim{c.Messages, c.Draining, c.Commit})
+}
+
+// claim is what a feed needs of a shards.Claim.
+type claim struct {
+	Messages <-chan *sarama.ConsumerMessage
+	Draining <-chan struct{}
+	Commit   func(next int64)
+}
+
+func (p *Processor) feed(ctx context.Context, c *claim) error {
 	w := &feed{p: p, c: c, pos: newPosition(), read: -1, committed: -1}
 	defer func() {
 		select {
@@ -66,7 +77,7 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 // feed is the work on one partition.
 type feed struct {
 	p         *Processor
-	c         *shards.Claim
+	c         *claim
 	pos       *position
 	submitted uint64 // records
 	first     int64  // offset of the first of them
