@@ -13,4 +13,7 @@
 // records again, and that changes nothing.
 //
 // The machine's time is the log's: the newest append time it has seen.
+//
+// It also holds counting to account: for each source, records and progress must
+// balance (books.go). An [Imbalance] is an alarm in /health and in the metrics.
 package collect
