@@ -14,4 +14,7 @@
 // some owner's key, the newest version of each identity before that position.
 //
 // The machine's time is the log's: the newest append time it has seen.
+//
+// It also holds counting to account: for each source, records and progress must
+// balance (books.go). An [Imbalance] is an alarm in /health and in the metrics.
 package collect

@@ -28,6 +28,9 @@
 //	... the coordinator says, asked after that, that we still own the source
 //	Confirmed                    gives the keys that nobody needs any more; delete them
 //
+// At each Flush rows and ledger are held against each other, and Balance says what
+// was found: an [Imbalance] is a bug, or damaged memory.
+//
 // One such round is under way at a time. Add and Advance may come at any moment
 // between two calls. A source that is lost while it is read goes on by Restart.
 package counter

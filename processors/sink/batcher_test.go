@@ -173,7 +173,7 @@ func TestBatchesKeepToTheirBounds(t *testing.T) {
 func TestAnAwayStoreIsWaitedFor(t *testing.T) {
 	back := make(chan struct{})
 	away := fmt.Errorf("dial: refused")
-	r := newRig(t, Options{BatchRecords: 10}, func(int, []*audit.Record) (bool, error) {
+	r := newRig(t, Options{BatchRecords: 10, BatchAge: time.Hour}, func(int, []*audit.Record) (bool, error) {
 		select {
 		case <-back:
 			return true, nil
