@@ -70,6 +70,9 @@ func Run(ctx context.Context, o Options) ([]*Result, error) {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp(o.Dir, "chaperone-torture-")
+	if err == nil {
+		dir, err = filepath.Abs(dir) // processes run in folders of their own
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}

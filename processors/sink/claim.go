@@ -33,14 +33,15 @@ const (
 // Work feeds the batcher from one partition and commits what is settled; it is
 // for the group, which calls it.
 func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
-	return p.feed(ctx, &claim{c.Messages, c.Draining, c.Commit})
+	return p.feed(ctx, &claim{c.Partition, c.Messages, c.Draining, c.Commit})
 }
 
 // claim is what a feed needs of a shards.Claim.
 type claim struct {
-	Messages <-chan *sarama.ConsumerMessage
-	Draining <-chan struct{}
-	Commit   func(next int64)
+	Partition int32
+	Messages  <-chan *sarama.ConsumerMessage
+	Draining  <-chan struct{}
+	Commit    func(next int64)
 }
 
 func (p *Processor) feed(ctx context.Context, c *claim) error {

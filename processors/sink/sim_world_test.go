@@ -188,7 +188,7 @@ func (w *world) rebalance() {
 		w.feeds = append(w.feeds, f)
 		go func() {
 			defer close(f.done)
-			_ = f.i.p.feed(ctx, &claim{Messages: f.messages, Draining: f.draining, Commit: f.commit})
+			_ = f.i.p.feed(ctx, &claim{Partition: f.l.number, Messages: f.messages, Draining: f.draining, Commit: f.commit})
 		}()
 	}
 }
