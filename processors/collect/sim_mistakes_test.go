@@ -110,7 +110,6 @@ func (w *world) take(m *Machine) Changes {
 }
 
 func (w *world) store(x *wire, c Changes) flushed {
-	ctx := context.Background()
 	if w.deleteFirst && len(c.Deletes) > 0 && x.Confirm() {
 		var first []shards.Message
 		for _, key := range c.Deletes {
@@ -122,7 +121,7 @@ func (w *world) store(x *wire, c Changes) flushed {
 	if w.commitEarly && c.Next >= 0 {
 		x.Commit(c.Next)
 	}
-	return store(ctx, &hasty{wire: x}, c)
+	return store(context.Background(), &hasty{wire: x}, c)
 }
 
 // hasty is a wire that is spoilt.

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 )
 
 // The simulation: the partitions of the audit topic and of the table as
@@ -17,9 +16,9 @@ import (
 // Kafka, any prefix of what they had sent still to arrive, or wake up after a
 // pause and go on from a stale memory; the coordinator does not answer; the table
 // is compacted in any way that is legal. Nothing is timed; a random schedule
-// decides what happens next, and the same seed gives the same run. It is in
-// four files: the logs and who writes the audit topic, the sessions, what must be
-// true, and what would be wrong.
+// decides what happens next, and the same seed gives the same run. Its files: the
+// logs and who writes the audit topic (world), who collects it (sessions), what must
+// be true of the table (check) and add up (sums), and what would be wrong (mistakes).
 var (
 	seeds     = flag.Uint64("seeds", 200, "seeds of the simulation to run")
 	firstSeed = flag.Uint64("seed", 1, "first seed")
@@ -160,5 +159,3 @@ func (w *world) tick() {
 		w.append(p, "what", []byte("time goes on"))
 	}
 }
-
-const simSize = 600 * time.Second // of windows

@@ -238,7 +238,7 @@ func (w *world) next(source string) int64 {
 }
 
 func (w *world) window() {
-	size := int64(simSize.Seconds())
+	const size = 600
 	start := w.clock/1000/size*size - size*w.Int64N(int64(w.windows))
 	switch w.IntN(20) {
 	case 0:
