@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chaperone-audit/chaperone/app"
+	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
 // run runs parts of chaperone until a signal. The first one ends them in order,
@@ -38,7 +40,12 @@ func run(cmd *cobra.Command, s *settings, standalone bool, parts ...app.Part) er
 		return err
 	}
 	log.Info("started", "version", version(), "parts", parts, "http", a.Addr())
-	return a.Run(ctx)
+	err = a.Run(ctx)
+	if ctx.Err() != nil && errors.Is(err, shards.ErrLeft) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "chaperone: %v\n", err)
+		return nil // the next owner does it: nobody has to do anything
+	}
+	return err
 }
 
 // untilSignal ends the context at the first SIGINT or SIGTERM. At a second one
