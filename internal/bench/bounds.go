@@ -127,7 +127,7 @@ func (r *runner) catchUp(ctx context.Context) error {
 
 // recovery times how long an instance that takes over does not read.
 func (r *runner) recovery(ctx context.Context, own string, expected truth) error {
-	var spans []float64
+	var spans, costs []float64
 	entries := 0.0
 	for range 3 {
 		p, err := r.counting(own, "bounds-.*", "memory.limit="+r.o.limit)
@@ -139,6 +139,10 @@ func (r *runner) recovery(ctx context.Context, own string, expected truth) error
 		if err != nil {
 			return err
 		}
+		cpu, err := p.cpu()
+		if err != nil {
+			return err
+		}
 		recovered, err := p.said(ctx, "session begins")
 		if err != nil {
 			return err
@@ -146,17 +150,19 @@ func (r *runner) recovery(ctx context.Context, own string, expected truth) error
 		entries, _ = open["table_entries"].(float64)
 		span, _ := open["since_session_began"].(float64)
 		table, _ := recovered["recovered_in"].(float64)
-		spans = append(spans, span/1e9)
+		spans, costs = append(spans, span/1e9), append(costs, cpu.Seconds())
 		_, peak, err := p.memory()
 		if err != nil {
 			return err
 		}
-		fmt.Printf("took over %v entries in %.2f s, of these %.2f s for the table; peak %d MiB\n", entries, span/1e9, table/1e9, peak>>20)
+		fmt.Printf("took over %.0f entries in %.2f s, of these %.2f s for the table; %.2f s of CPU since the process began; peak %d MiB\n",
+			entries, span/1e9, table/1e9, cpu.Seconds(), peak>>20)
 		p.kill() // a kill leaves the table as it is, but for what the first flush has written
 	}
 	if err := r.check(ctx, own, expected); err != nil {
 		return fmt.Errorf("after taking over: %w", err)
 	}
+	figure(fmt.Sprintf("takeover-cpu-%.0fk-entries", entries/1000), fmt.Sprintf("s of CPU, from the process's beginning on; median of %.2f", costs), median(costs), none)
 	figure(fmt.Sprintf("takeover-%.0fk-entries", entries/1000), fmt.Sprintf("s from the session's beginning until all sources are read; median of %.2f", spans), median(spans), atMost(3))
 	return nil
 }

@@ -110,6 +110,28 @@ func (p *process) memory() (resident, peak int64, err error) {
 	return memoryOf(strconv.Itoa(p.cmd.Process.Pid))
 }
 
+// cpu is the time on a CPU that the process has taken, user and system.
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("CPU time of a process: %w", err)
+	}
+	// The name, in parentheses, may hold anything; behind it times are 12th and 13th.
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("CPU time of a process: %q", stat)
+	}
+	ticks := 0
+	for _, text := range f[11:13] {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of a process: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ is 100 wherever Go runs
+}
+
 // said waits for a message in the log and gives its attributes.
 func (p *process) said(ctx context.Context, msg string) (map[string]any, error) {
 	for {
