@@ -65,6 +65,7 @@ var (
 	ErrRecreated   = errors.New("the topic was deleted and made again")
 	ErrGone        = errors.New("the topic or partition does not exist")
 	ErrCorrupt     = errors.New("the log has batches that cannot be read")
+	ErrOldFormat   = errors.New("the log has messages in format v0 or v1, which this reader does not read: set count.reader to sarama")
 	ErrDenied      = errors.New("reading is not allowed: grant READ and DESCRIBE on the topic")
 	ErrUnavailable = errors.New("the source cannot be read at the moment")
 )
@@ -76,3 +77,29 @@ type OutOfRange struct{ Offset int64 }
 func (e *OutOfRange) Error() string {
 	return fmt.Sprintf("offset %d is out of the log's range", e.Offset)
 }
+
+// Truncated is an ErrTruncated that knows where: from End on, the log is not the
+// one that was read, or not there.
+type Truncated struct{ End int64 }
+
+func (e *Truncated) Error() string {
+	return fmt.Sprintf("%v: what was read ends at offset %d now", ErrTruncated, e.End)
+}
+
+func (e *Truncated) Unwrap() error { return ErrTruncated }
+
+// Corrupt is an ErrCorrupt that knows where: [From, To) cannot be read. To is 0
+// if nobody can tell where the damage ends.
+type Corrupt struct {
+	From, To int64
+	Cause    error
+}
+
+func (e *Corrupt) Error() string {
+	if e.To == 0 {
+		return fmt.Sprintf("%v: at offset %d: %v", ErrCorrupt, e.From, e.Cause)
+	}
+	return fmt.Sprintf("%v: offsets %d to %d: %v", ErrCorrupt, e.From, e.To-1, e.Cause)
+}
+
+func (e *Corrupt) Unwrap() []error { return []error{ErrCorrupt, e.Cause} }
