@@ -206,7 +206,10 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 		}
 	}
 	x.mu.Lock()
-	from := x.c.ReadFrom(e.start)
+	from := logs.Position{Next: x.c.Next(), Epoch: x.c.State().Epoch, Last: -1}
+	if last := x.c.ReadFrom(e.start); last < from.Next {
+		from.Last = last
+	}
 	x.reading, x.paused, x.lost, x.opened = true, false, nil, time.Now()
 	x.mu.Unlock()
 	if err := reader.Open(x.Source, from, x); err != nil {
@@ -227,15 +230,21 @@ func (x *source) afterLoss(lost error, e edges) (ready bool, err error) {
 	x.reading = false
 	next := x.c.Next()
 	var out *logs.OutOfRange
+	var cut *logs.Truncated
+	var bad *logs.Corrupt
 	var start int64
 	var reason audit.MissedReason
 	switch {
+	case errors.As(lost, &cut):
+		start, reason = min(next, cut.End, e.end), audit.MissedTruncated
 	case errors.Is(lost, counter.ErrTruncated), errors.Is(lost, logs.ErrTruncated):
 		start, reason = min(next, e.end), audit.MissedTruncated
 	case next > e.end:
 		start, reason = e.end, audit.MissedTruncated
 	case next < e.start:
 		start, reason = e.start, audit.MissedRetention
+	case errors.As(lost, &bad) && bad.To > next:
+		start, reason = min(bad.To, e.end), audit.MissedCorrupt
 	case errors.As(lost, &out):
 		return true, nil // the log has it: it was the last message, read again, that was gone
 	default:

@@ -30,7 +30,26 @@ type Batch struct {
 	Next    int64 // read up to here; caught up when Next == Stable
 	Stable  int64 // last stable offset when fetched, -1 if the reader does not know
 	Start   int64 // log start offset, -1 if the reader does not know
-	Epoch   int32 // leader epoch of the records, -1 if the reader does not know
+	Epoch   int32 // leader epoch of the log before Next, -1 if the reader does not know
+}
+
+// A Position is where a source is read on.
+type Position struct {
+	Next  int64 // the first offset that has not been read
+	Epoch int32 // leader epoch of the log before Next, -1 if not known
+	Last  int64 // offset of the last record that was read, if the log may still have it; else -1
+}
+
+// At is a position of which only the offset is known.
+func At(offset int64) Position { return Position{Next: offset, Epoch: -1, Last: -1} }
+
+// Again is where a reader begins that cannot hold the epoch against the log: at
+// the last record, so that whoever has read it can compare.
+func (p Position) Again() int64 {
+	if p.Last >= 0 {
+		return p.Last
+	}
+	return p.Next
 }
 
 // A Sink takes what one source yields. Calls for one source never overlap.
@@ -46,9 +65,9 @@ type Sink interface {
 // heal: leaders, throttling, connections. Its methods may be called from any
 // goroutine, and never from inside a Sink's call.
 type Reader interface {
-	// Open begins to read a source at an offset. It does not wait for the
-	// cluster: whatever is wrong arrives by Lost. A source is open at most once.
-	Open(src audit.Source, from int64, s Sink) error
+	// Open begins to read a source. It does not wait for the cluster: whatever is
+	// wrong arrives by Lost. A source is open at most once.
+	Open(src audit.Source, from Position, s Sink) error
 	// Resume goes on with a paused source; anything else is left as it is.
 	Resume(src audit.Source)
 	// Close ends the reading of a source. When it returns, no call of its sink

@@ -141,7 +141,7 @@ func TestReadsInOrderWhatIsThereAndWhatComes(t *testing.T) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 1000)...)
 		s := &sink{}
-		if err := r.Open(src, 200, s); err != nil {
+		if err := r.Open(src, logs.At(200), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "800 records", func() bool { return len(s.got) == 800 && s.next == 1000 })
@@ -152,7 +152,7 @@ func TestReadsInOrderWhatIsThereAndWhatComes(t *testing.T) {
 				t.Fatalf("record %d: offset %d, value %s", i, rec.Offset, rec.Value)
 			}
 		}
-		if err := r.Open(src, 0, &sink{}); err == nil {
+		if err := r.Open(src, logs.At(0), &sink{}); err == nil {
 			t.Error("a source could be opened twice")
 		}
 	})
@@ -170,7 +170,7 @@ func TestHandsOverEverythingOfARecord(t *testing.T) {
 			&kgo.Record{Topic: src.Topic, Value: big},
 		)
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "4 records", func() bool { return len(s.got) == 4 })
@@ -201,7 +201,7 @@ func TestNullAndEmptyAreToldApart(t *testing.T) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, &kgo.Record{Topic: src.Topic, Key: []byte{}, Value: []byte{}}, &kgo.Record{Topic: src.Topic})
 		seen := make(chan [2]bool, 2)
-		if err := r.Open(src, 0, sinkFunc(func(b *logs.Batch) {
+		if err := r.Open(src, logs.At(0), sinkFunc(func(b *logs.Batch) {
 			for _, rec := range b.Records {
 				seen <- [2]bool{rec.Key == nil, rec.Value == nil}
 			}
@@ -228,7 +228,7 @@ func TestPausesAndGoesOn(t *testing.T) {
 		produce(t, c, numbered(other, 0, 5000)...)
 		paused, free := &sink{pauseAt: 1}, &sink{}
 		for x, s := range map[audit.Source]*sink{src: paused, other: free} {
-			if err := r.Open(x, 0, s); err != nil {
+			if err := r.Open(x, logs.At(0), s); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -252,7 +252,7 @@ func TestNothingComesAfterClose(t *testing.T) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 100)...)
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "records", func() bool { return len(s.got) > 0 })
@@ -263,7 +263,7 @@ func TestNothingComesAfterClose(t *testing.T) {
 		r.Close(src) // again is no error
 		produce(t, c, numbered(src, 100, 100)...)
 		again := &sink{}
-		if err := r.Open(src, 0, again); err != nil {
+		if err := r.Open(src, logs.At(0), again); err != nil {
 			t.Fatal(err)
 		}
 		again.await(t, "all of it", func() bool { return len(again.got) == 200 })
@@ -280,7 +280,7 @@ func TestSaysThatAnOffsetIsOutOfRange(t *testing.T) {
 		}
 		for _, from := range []int64{10, 101} {
 			s := &sink{}
-			if err := r.Open(src, from, s); err != nil {
+			if err := r.Open(src, logs.At(from), s); err != nil {
 				t.Fatal(err)
 			}
 			s.await(t, "the loss", func() bool { return s.lost != nil })
@@ -296,7 +296,7 @@ func TestSaysThatATopicDoesNotExist(t *testing.T) {
 		src := topic(t, c, 1, nil)
 		src.Partition = 7
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "the loss", func() bool { return s.lost != nil })
@@ -326,7 +326,7 @@ func TestAbortedTransactionsAreNotHandedOver(t *testing.T) {
 			}
 		}
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "two transactions", func() bool { return len(s.got) == 20 })
@@ -344,7 +344,7 @@ func TestOpensManyIdleSourcesAtOnce(t *testing.T) {
 		for p := range sinks {
 			sinks[p] = &sink{}
 			src.Partition = int32(p)
-			if err := r.Open(src, 0, sinks[p]); err != nil {
+			if err := r.Open(src, logs.At(0), sinks[p]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -365,7 +365,7 @@ func TestUnknownIsSaid(t *testing.T) {
 		produce(t, c, numbered(src, 0, 1)...)
 		batches := make(chan logs.Batch, 1)
 		var kind codecs.TimeType
-		if err := r.Open(src, 0, sinkFunc(func(b *logs.Batch) { kind = b.Records[0].TimeType; batches <- *b })); err != nil {
+		if err := r.Open(src, logs.At(0), sinkFunc(func(b *logs.Batch) { kind = b.Records[0].TimeType; batches <- *b })); err != nil {
 			t.Fatal(err)
 		}
 		if b := <-batches; b.Stable != -1 || b.Start != -1 || b.Epoch != -1 || kind != codecs.TimeUnknown {
