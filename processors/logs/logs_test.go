@@ -17,6 +17,7 @@ import (
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 	"github.com/chaperone-audit/chaperone/processors/logs"
+	"github.com/chaperone-audit/chaperone/processors/logs/inplace"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -26,6 +27,9 @@ var readers = map[string]func(brokers []string) (logs.Reader, error){
 		c := sarama.NewConfig()
 		c.Version = sarama.V2_8_0_0
 		return logs.NewSarama(brokers, shards.SourceConfig(c))
+	},
+	"in place": func(brokers []string) (logs.Reader, error) {
+		return inplace.New(kgo.SeedBrokers(brokers...), kgo.ClientID("chaperone-test"))
 	},
 }
 

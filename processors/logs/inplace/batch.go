@@ -89,15 +89,17 @@ func sound(batch []byte) bool {
 	return crc32.Checksum(batch[21:], castagnoli) == binary.BigEndian.Uint32(batch[17:])
 }
 
-// endOf is the position behind the whole batches of b: what is asked for next.
-// It looks at heads only; whether the batches can be read is the walk's affair.
-func endOf(b []byte, at int64) int64 {
+// endOf is the place behind the whole batches of b: what is asked for next. It
+// looks at heads only; whether the batches can be read is the walk's affair.
+func endOf(b []byte, at place) place {
 	for {
 		h, err := parseHead(b)
 		if err != nil {
 			return at
 		}
-		at = max(at, h.next)
+		if h.next > at.next {
+			at = place{h.next, h.epoch}
+		}
 		b = b[h.size:]
 	}
 }
