@@ -104,11 +104,10 @@ func (s *shard) store(ctx context.Context, chosen []*source) error {
 		if resume {
 			x.paused = false
 		}
+		reader := x.reader
 		x.mu.Unlock()
 		if resume {
-			if r := x.cluster.opened(); r != nil {
-				r.Resume(x.Source)
-			}
+			reader.Resume(x.Source)
 		}
 	}
 	return nil

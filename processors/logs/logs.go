@@ -84,7 +84,7 @@ var (
 	ErrRecreated   = errors.New("the topic was deleted and made again")
 	ErrGone        = errors.New("the topic or partition does not exist")
 	ErrCorrupt     = errors.New("the log has batches that cannot be read")
-	ErrOldFormat   = errors.New("the log has messages in format v0 or v1, which this reader does not read: set count.reader to sarama")
+	ErrTooOld      = errors.New("it is too old to be read in place")
 	ErrDenied      = errors.New("reading is not allowed: grant READ and DESCRIBE on the topic")
 	ErrUnavailable = errors.New("the source cannot be read at the moment")
 )

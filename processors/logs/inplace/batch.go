@@ -63,7 +63,7 @@ func parseHead(b []byte) (h head, err error) {
 	h.size = int(int32(binary.BigEndian.Uint32(b[8:]))) + 12
 	switch format := b[16]; {
 	case format < 2:
-		return h, logs.ErrOldFormat
+		return h, fmt.Errorf("%w: messages are in format v%d", logs.ErrTooOld, format)
 	case format > 2:
 		return h, fmt.Errorf("its format is %d", format)
 	case h.size < headSize:

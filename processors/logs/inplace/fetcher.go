@@ -186,7 +186,7 @@ func (f *fetcher) take(a answer) {
 				if n == nil {
 					continue
 				}
-				switch what, err := judge(n, rp); what {
+				switch what, err := judge(n, rp, a.resp.Version); what {
 				case serve:
 					f.serve(n, rp)
 				case doubt:
@@ -268,7 +268,7 @@ func (f *fetcher) walk(p *part) (lost error) {
 		switch {
 		case err == nil || end.next > s.at.next:
 			s.bad = 0
-		case errors.Is(err, logs.ErrOldFormat):
+		case errors.Is(err, logs.ErrTooOld):
 			lost = err
 		}
 		if err != nil {

@@ -21,13 +21,18 @@ const (
 	lose                 // it is lost
 )
 
+// leastVersion is of the fetch requests that hold an epoch against the log.
+const leastVersion = 12
+
 // judge says what follows from the answer to a fetch of one partition. The error
 // is why, for all but serve.
-func judge(n *slot, rp *kmsg.FetchResponseTopicPartition) (outcome, error) {
+func judge(n *slot, rp *kmsg.FetchResponseTopicPartition, version int16) (outcome, error) {
 	err := kerr.ErrorForCode(rp.ErrorCode)
 	switch err {
 	case nil:
 		switch {
+		case version < leastVersion:
+			return lose, fmt.Errorf("%w: its broker is older than Kafka 2.7", logs.ErrTooOld)
 		case rp.DivergingEpoch.EndOffset >= 0:
 			return lose, &logs.Truncated{End: rp.DivergingEpoch.EndOffset}
 		case n.doubted: // the offset is there, and what lay before it is of an epoch that the log has never had

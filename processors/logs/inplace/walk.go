@@ -162,7 +162,7 @@ var errOrder = errors.New("it begins before the end of the one before it")
 // corrupt is the error about what lies at the position. to is where the batch
 // ends, if its head says so.
 func (w *walker) corrupt(to int64, cause error) error {
-	if errors.Is(cause, logs.ErrOldFormat) {
+	if errors.Is(cause, logs.ErrTooOld) {
 		return fmt.Errorf("at offset %d: %w", w.at.next, cause)
 	}
 	e := &logs.Corrupt{From: w.at.next, Cause: cause}

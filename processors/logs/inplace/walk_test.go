@@ -173,7 +173,7 @@ func TestWalkTellsWhichOffsetsAreDamaged(t *testing.T) {
 			h := &hearer{t: t}
 			to, _, err := w.walk(p, place{s.recipes[0].base, -1}, h)
 			if p.batches[at+16] < 2 {
-				if !errors.Is(err, logs.ErrOldFormat) {
+				if !errors.Is(err, logs.ErrTooOld) {
 					t.Fatalf("byte %d: %v", i, err)
 				}
 				continue
@@ -256,7 +256,7 @@ func TestWalkRefusesOldFormats(t *testing.T) {
 		var w walker
 		h := &hearer{t: t}
 		to, _, err := w.walk(&portion{batches: b}, place{7, -1}, h)
-		if !errors.Is(err, logs.ErrOldFormat) || errors.Is(err, logs.ErrCorrupt) || to.next != 7 || h.calls > 0 {
+		if !errors.Is(err, logs.ErrTooOld) || errors.Is(err, logs.ErrCorrupt) || to.next != 7 || h.calls > 0 {
 			t.Errorf("format %d: came to %v: %v", format, to, err)
 		}
 	}
