@@ -11,12 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// CreateTopic makes a topic with one replica and waits until every partition
-// has a leader. Configs may be nil.
+// CreateTopic makes a topic with as many replicas as the cluster gives by default
+// (see [Options]) and waits until every partition has a leader. Configs may be nil.
 func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int, configs map[string]string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(partitions), 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(partitions), -1
 	for k, v := range configs {
 		rc := kmsg.NewCreateTopicsRequestTopicConfig()
 		rc.Name, rc.Value = k, &v
@@ -133,16 +133,25 @@ func (c *Cluster) waitTopic(ctx context.Context, topic string, partitions int) e
 	if err != nil {
 		return fmt.Errorf("wait for topic %s: %w", topic, err)
 	}
-	for {
+	return wait(ctx, fmt.Sprintf("topic %s with %d partitions, each with a leader", topic, partitions), func() error {
 		t, err := describe(ctx, client, topic)
+		if err != nil {
+			return err
+		}
+		return ready(ctx, client, t, partitions)
+	})
+}
+
+// wait waits until there is nothing to complain about.
+func wait(ctx context.Context, what string, complaint func() error) error {
+	for {
+		err := complaint()
 		if err == nil {
-			if err = ready(ctx, client, t, partitions); err == nil {
-				return nil
-			}
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for topic %s to have %d partitions with leaders: %w (%v)", topic, partitions, ctx.Err(), err)
+			return fmt.Errorf("wait for %s: %w (%v)", what, ctx.Err(), err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -16,5 +16,7 @@ func childAttr() *syscall.SysProcAttr {
 }
 
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+func pause(p *os.Process) error     { return p.Signal(syscall.SIGSTOP) }
+func resume(p *os.Process) error    { return p.Signal(syscall.SIGCONT) }
 
 func ignoreSignals() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT) }

@@ -17,5 +17,7 @@ func watchdogAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: 
 func childAttr() *syscall.SysProcAttr { return nil }
 
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+func pause(p *os.Process) error     { return p.Signal(syscall.SIGSTOP) }
+func resume(p *os.Process) error    { return p.Signal(syscall.SIGCONT) }
 
 func ignoreSignals() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT) }

@@ -12,14 +12,14 @@ import (
 // within bounds a test that waits for something to become true.
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 func produce(t *testing.T, c *Cluster, topic string, values ...string) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.ProduceRequestTimeout(3*time.Second), kgo.RequestTimeoutOverhead(3*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

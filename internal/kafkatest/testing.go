@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -50,7 +51,13 @@ func ApacheWith(tb testing.TB, n int, o Options) []*Cluster {
 // Kfake starts an embedded broker for the length of a test.
 func Kfake(tb testing.TB) *Cluster {
 	tb.Helper()
-	c, err := StartKfake(nil)
+	return KfakeWith(tb, Options{})
+}
+
+// KfakeWith is Kfake with options: see [StartKfakeWith].
+func KfakeWith(tb testing.TB, o Options) *Cluster {
+	tb.Helper()
+	c, err := StartKfakeWith(o, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -75,6 +82,33 @@ func Shared(tb testing.TB) *Cluster {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { showLog(tb, c, 0) })
+	return c
+}
+
+var three = sync.OnceValues(func() (*Cluster, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	return Start(ctx, Options{Nodes: 3, Proxied: true})
+})
+
+// Three is the one Apache Kafka of three nodes, proxied, that the tests of this
+// process share. A test may do to its nodes and its network what it likes, while
+// no other test uses it; all is made good afterwards. -short skips the test.
+func Three(tb testing.TB) *Cluster {
+	tb.Helper()
+	skipShort(tb)
+	c, err := three()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		showLog(tb, c, 0)
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if err := errors.Join(c.Network().Heal(), c.Resume(ctx)); err != nil {
+			tb.Errorf("bring the nodes back: %v", err)
+		}
+	})
 	return c
 }
 
@@ -110,6 +144,6 @@ func skipShort(tb testing.TB) {
 
 func showLog(tb testing.TB, c *Cluster, i int) {
 	if tb.Failed() {
-		tb.Logf("end of the log of broker %d at %s:\n%s", i, c.server.addr(), c.Log())
+		tb.Logf("ends of the logs of cluster %d:\n%s", i, c.Log())
 	}
 }

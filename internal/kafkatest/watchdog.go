@@ -20,11 +20,11 @@ import (
 //	program ──pipe──► watchdog ──► java kafka.Kafka
 //
 // The watchdog is this same program, started again with watchdogEnv set. It
-// does what the pipe says (start, term, kill), and when the pipe ends, because
-// the program closed it or died of whatever, it kills the broker and removes
-// its folder. If the watchdog itself is killed, the kernel kills the broker
-// (on Linux). Being the parent, the watchdog signals the broker and nothing
-// that has taken its pid since.
+// does what the pipe says (start, term, kill, pause, resume), and when the pipe
+// ends, because the program closed it or died of whatever, it kills the broker
+// and removes its folder. If the watchdog itself is killed, the kernel kills the
+// broker (on Linux). Being the parent, the watchdog signals the broker and
+// nothing that has taken its pid since.
 const watchdogEnv = "CHAPERONE_KAFKATEST_WATCHDOG"
 
 // termTimeout is how long a broker may take to leave. One without its quorum
@@ -33,7 +33,7 @@ const termTimeout = 20 * time.Second
 
 // A watchOrder is a line to the watchdog.
 type watchOrder struct {
-	Do     string   // "start", "term" or "kill"
+	Do     string   // "start", "term", "kill", "pause" or "resume"
 	Args   []string `json:",omitempty"` // of start: program and arguments
 	Log    string   `json:",omitempty"` // of start: file that its output is added to
 	Remove string   `json:",omitempty"` // of start: folder to remove in the end
@@ -80,6 +80,7 @@ func watch(orders io.Reader, replies io.Writer) {
 			return
 		}
 		if patience > 0 && terminate(child.Process) == nil {
+			resume(child.Process) // a paused one hears nothing
 			select {
 			case <-ended:
 			case <-time.After(patience):
@@ -118,12 +119,30 @@ func watch(orders io.Reader, replies io.Writer) {
 		case "kill":
 			end(0)
 			reply(watchReply{Event: "done"})
+		case "pause", "resume":
+			if err := halt(child, o.Do); err != nil {
+				reply(watchReply{Event: "done", Error: err.Error()})
+				continue
+			}
+			reply(watchReply{Event: "done"})
 		}
 	}
 	end(0)
 	if remove != "" {
 		os.RemoveAll(remove)
 	}
+}
+
+// halt pauses or resumes the broker. One that has ended is reaped, so that no
+// other process can have its pid and its signal.
+func halt(child *exec.Cmd, do string) error {
+	switch {
+	case child == nil:
+		return errors.New("none runs")
+	case do == "pause":
+		return pause(child.Process)
+	}
+	return resume(child.Process)
 }
 
 func launch(o watchOrder) (*exec.Cmd, error) {

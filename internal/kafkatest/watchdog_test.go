@@ -41,11 +41,11 @@ func help(kind string) error {
 	var dog *watchdog
 	var dir string
 	if kind == "apache" {
-		a, err := newApache(context.Background(), Options{})
+		q, err := newQuorum(context.Background(), Options{})
 		if err != nil {
 			return err
 		}
-		dog, dir = a.dog, a.dir
+		dog, dir = q.nodes[0].dog, q.nodes[0].dir
 	} else {
 		var err error
 		if dir, err = os.MkdirTemp("", "kafkatest-helper-"); err != nil {

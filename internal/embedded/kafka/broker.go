@@ -31,6 +31,9 @@ type Options struct {
 	Dir string
 	// Log hears of faults inside the broker; nil is silent.
 	Log *slog.Logger
+	// Listen makes the listener of a broker, overriding net.Listen, for tests that
+	// put something between the broker and its clients.
+	Listen func(network, address string) (net.Listener, error)
 }
 
 // A Broker is a running embedded broker, or several that form one cluster.
@@ -49,6 +52,10 @@ func Start(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded kafka: %w", err)
 	}
+	listen := o.Listen
+	if listen == nil {
+		listen = net.Listen
+	}
 	opts := []kfake.Opt{
 		kfake.AllowAutoTopicCreation(), // as Apache Kafka has it by default,
 		kfake.DefaultNumPartitions(1),  // with as many partitions
@@ -60,7 +67,7 @@ func Start(o Options) (*Broker, error) {
 			if err != nil {
 				return nil, err
 			}
-			return net.Listen(network, net.JoinHostPort(host, p))
+			return listen(network, net.JoinHostPort(host, p))
 		}),
 	}
 	// kfake's answer to DescribeTopicPartitions lacks a list that kafka-topics
