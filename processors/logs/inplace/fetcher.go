@@ -46,7 +46,8 @@ type fetcher struct {
 	woken   chan struct{} // there is something new to tell
 
 	walker walker
-	got    []part    // of the response at hand
+	got    []part // of the response at hand
+	gaps   map[*slot]gap
 	asked  time.Time // when it was asked last
 	large  bool      // the last response had so much that the next is worth no pause
 	full   int       // responses in a row that had as much as they may
@@ -99,6 +100,7 @@ func (f *fetcher) run() {
 			if crowded {
 				f.split()
 			}
+			f.bridge()
 			clear(f.got) // the response is large, and the next may be long in coming
 			f.got = f.got[:0]
 		}
@@ -225,8 +227,11 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
 	f.got = append(f.got, p)
-	if p.end != n.want {
+	switch {
+	case p.end != n.want:
 		f.session.rewind(n, p.end)
+	case len(p.batches) == 0 && p.stable > p.at:
+		f.suspect(n, rp)
 	}
 }
 

@@ -11,14 +11,9 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/logs"
 )
 
-const (
-	// goneAfter is how long brokers must say that something does not exist, or is
-	// another one, before they are believed.
-	goneAfter = time.Second
-	// patience is how long a source may go without being served: leaders move,
-	// brokers restart. Then those who wait for it should hear of it.
-	patience = 15 * time.Second
-)
+// goneAfter is how long brokers must say that something does not exist, or is
+// another one, before they are believed.
+const goneAfter = time.Second
 
 // find looks for the leaders of the homeless, until the Reader is shut down.
 func (r *Reader) find() {
@@ -70,7 +65,7 @@ func (r *Reader) place(due []*source) {
 		if _, still := r.homeless[s]; !still {
 			continue // closed meanwhile
 		}
-		if s.why != nil && now.Sub(s.since) >= patience {
+		if s.why != nil && now.Sub(s.since) >= r.patience {
 			lost[s] = fmt.Errorf("%w: %w", logs.ErrUnavailable, s.why)
 			continue
 		}

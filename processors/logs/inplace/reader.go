@@ -26,6 +26,9 @@ type Reader struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	sought chan struct{} // wakes the finder
+	// patience is how long a source may go without being served: leaders move,
+	// brokers restart. Then those who wait for it should hear of it.
+	patience time.Duration
 
 	mu       sync.Mutex
 	closed   bool
@@ -45,7 +48,7 @@ func New(client ...kgo.Opt) (*Reader, error) {
 		// again ourselves.
 		client: append(client[:len(client):len(client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
 			kgo.RequestTimeoutOverhead(hungAfter), kgo.RetryTimeout(hungAfter)),
-		sought: make(chan struct{}, 1), sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+		sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if _, err := r.lane(0); err != nil {
