@@ -45,9 +45,9 @@ bench: ## the counter against a raw sarama drain, on Apache Kafka
 	@scripts/need java mvn
 	$(GO) run ./internal/bench
 
-kafka: ## run an Apache Kafka on loopback until interrupted
+kafka: ## run an Apache Kafka on loopback until interrupted; NODES=3 for a cluster of three
 	@scripts/need java mvn
-	$(GO) run ./internal/kafkatest/kafka
+	$(GO) run ./internal/kafkatest/kafka $(if $(NODES),-nodes $(NODES))
 
 FUZZTIME ?= 30s
 fuzz: ## fuzz every decoder, FUZZTIME each

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,14 +92,13 @@ func (a *apache) wait(ctx context.Context, members int) error {
 		select {
 		case <-ended:
 			_, _, how := a.dog.running()
-			tail := a.logSince(a.logFrom)
-			if strings.Contains(tail, "Address already in use") {
+			if strings.Contains(a.logSince(a.logFrom, math.MaxInt64), "Address already in use") {
 				return fmt.Errorf("%w (%d or %d)", errPortTaken, a.port, a.controller)
 			}
-			return fmt.Errorf("broker ended (%s); the end of its log:\n%s", how, tail)
+			return fmt.Errorf("broker ended (%s); the end of its log:\n%s", how, a.logSince(a.logFrom, tail))
 		case <-ctx.Done():
 			a.dog.do(watchOrder{Do: "kill"})
-			return fmt.Errorf("wait for the broker at %s to answer: %w (%v); the end of its log:\n%s", a.addr(), ctx.Err(), err, a.logSince(a.logFrom))
+			return fmt.Errorf("wait for the broker at %s to answer: %w (%v); the end of its log:\n%s", a.addr(), ctx.Err(), err, a.logSince(a.logFrom, tail))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -167,16 +167,18 @@ func (a *apache) close() {
 	})
 }
 
-func (a *apache) logTail() string { return a.logSince(0) }
+func (a *apache) logTail() string { return a.logSince(0, tail) }
 
-// logSince is at most the last 8 kB of the broker's log from a position on.
-func (a *apache) logSince(from int64) string {
+// tail is how much of a log people are shown.
+const tail = 8 << 10
+
+// logSince is at most the last bytes of the broker's log from a position on.
+func (a *apache) logSince(from, most int64) string {
 	f, err := os.Open(a.logFile())
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
 	}
 	defer f.Close()
-	const most = 8 << 10
 	if size, err := f.Seek(0, io.SeekEnd); err == nil {
 		f.Seek(max(from, size-most), io.SeekStart)
 	}

@@ -124,7 +124,7 @@ func (c *Cluster) Close() {
 	if c.client != nil {
 		c.client.Close()
 	}
-	each(c.servers, func(s server) error { s.close(); return nil })
+	together(c.servers, server.close)
 	c.network.close()
 }
 

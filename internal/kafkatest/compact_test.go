@@ -40,9 +40,12 @@ func TestCompactedTopicsAreCleanedHard(t *testing.T) {
 			return // it needs no settings
 		}
 		for name, want := range map[string]string{"min.compaction.lag.ms": "3600000", "segment.ms": ""} {
-			if got, err := c.topicConfig(ctx, topic, name); err != nil || got != want {
-				t.Errorf("afterwards %s is %q (%v), want %q as before", name, got, err, want)
-			}
+			waitUntil(t, name+" as it was before", func() error {
+				if got, err := c.topicConfig(ctx, topic, name); err != nil || got != want {
+					return fmt.Errorf("%q (%v), want %q", got, err, want)
+				}
+				return nil
+			})
 		}
 	})
 }

@@ -111,9 +111,12 @@ func TestUncleanElectionTruncatesTheLog(t *testing.T) {
 	if offset, err := acked(ctx, "new 3"); err != nil || offset != 3 {
 		t.Errorf("the next record was acknowledged at %d (%v), want 3 again", offset, err)
 	}
-	if v, err := c.topicConfig(ctx, topic, "min.insync.replicas"); err != nil || v != "2" {
-		t.Errorf("min.insync.replicas is %q afterwards (%v), want 2 as before", v, err)
-	}
+	waitUntil(t, "min.insync.replicas as it was before", func() error {
+		if v, err := c.topicConfig(ctx, topic, "min.insync.replicas"); err != nil || v != "2" {
+			return fmt.Errorf("%q (%v)", v, err)
+		}
+		return nil
+	})
 	for _, node := range []int{leader, old} {
 		if err := c.MoveLeader(ctx, topic, 0, node); err != nil {
 			t.Fatal(err)

@@ -55,24 +55,33 @@ func startAll(ctx context.Context, servers []server) (first error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var once sync.Once
-	each(servers, func(s server) error {
-		err := s.start(ctx, len(servers))
-		if err != nil {
+	together(servers, func(s server) {
+		if err := s.start(ctx, len(servers)); err != nil {
 			once.Do(func() { first = err })
 			cancel()
 		}
-		return err
 	})
 	return first
 }
 
-// each does something to all servers at once.
-func each(servers []server, do func(server) error) error {
-	errs := make([]error, len(servers))
+// each does something to all servers, and tells of all that went wrong.
+func each(servers []server, do func(server) error) (err error) {
+	var mu sync.Mutex
+	together(servers, func(s server) {
+		if e := do(s); e != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			err = errors.Join(err, e)
+		}
+	})
+	return err
+}
+
+// together does something to all servers at once.
+func together(servers []server, do func(server)) {
 	var wg sync.WaitGroup
-	for i, s := range servers {
-		wg.Go(func() { errs[i] = do(s) })
+	for _, s := range servers {
+		wg.Go(func() { do(s) })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
 }

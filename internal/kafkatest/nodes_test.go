@@ -55,6 +55,28 @@ func TestANodeComesBackHoweverItWasTakenAway(t *testing.T) {
 	}
 }
 
+func TestAllNodesComeBackTogether(t *testing.T) {
+	c := Three(t)
+	topic := Name(t, "kept")
+	c.MustCreateTopic(t, topic, 1, nil)
+	var want []string
+	for name, away := range map[string]func() error{"stopped": c.Stop, "killed": c.Kill} {
+		t.Run(name, func(t *testing.T) {
+			want = append(want, name)
+			produce(t, c, topic, name)
+			if err := away(); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Resume(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			if got := consume(t, c, topic, len(want)); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("topic has %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 func TestAPausedNodeSleepsUntilItIsResumedOrStopped(t *testing.T) {
 	q, err := newQuorum(within(t), Options{})
 	if err != nil {

@@ -27,21 +27,11 @@ type quorum struct {
 // errPortTaken says that another process was faster.
 var errPortTaken = errors.New("port is taken")
 
-func newQuorum(ctx context.Context, o Options) (q *quorum, err error) {
-	q = &quorum{}
-	if q.java, err = java(); err != nil {
+func newQuorum(ctx context.Context, o Options) (*quorum, error) {
+	q, err := prepare(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	if q.libs, err = Jars(ctx, o.Progress); err != nil {
-		return nil, err
-	}
-	for i := range max(1, o.Nodes) {
-		if err := q.add(i, o); err != nil {
-			q.close()
-			return nil, err
-		}
-	}
-	q.identify()
 	// Free ports are found by trying, and another process may try the same.
 	for range 10 {
 		if err = q.choosePorts(o.Port); err == nil {
@@ -61,6 +51,25 @@ func newQuorum(ctx context.Context, o Options) (q *quorum, err error) {
 	return q, nil
 }
 
+// prepare has all that nodes need, and starts none.
+func prepare(ctx context.Context, o Options) (q *quorum, err error) {
+	q = &quorum{}
+	if q.java, err = java(); err != nil {
+		return nil, err
+	}
+	if q.libs, err = Jars(ctx, o.Progress); err != nil {
+		return nil, err
+	}
+	for i := range max(1, o.Nodes) {
+		if err := q.add(i, o); err != nil {
+			q.close()
+			return nil, err
+		}
+	}
+	q.identify()
+	return q, nil
+}
+
 // start starts all nodes, or leaves none running.
 func (q *quorum) start(ctx context.Context, o Options) (err error) {
 	if o.Proxied {
@@ -73,9 +82,8 @@ func (q *quorum) start(ctx context.Context, o Options) (err error) {
 		}
 	}
 	if err := startAll(ctx, q.servers()); err != nil {
-		each(q.servers(), server.kill)
 		q.network.close()
-		return err
+		return errors.Join(err, each(q.servers(), server.kill))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -18,7 +19,7 @@ import (
 // one in sync) and could be consumed. When the old leader is back it truncates
 // its log. ElectUnclean returns when the replicas are those that they were, and
 // in sync; it takes 30 s and more. The cluster needs three nodes, the topic two
-// replicas.
+// replicas. After an error [Cluster.Resume] brings the nodes back.
 func (c *Cluster) ElectUnclean(ctx context.Context, topic string, partition int, lose func(context.Context) error) error {
 	p, err := c.partition(ctx, topic, partition)
 	if err != nil {
@@ -33,13 +34,10 @@ func (c *Cluster) ElectUnclean(ctx context.Context, topic string, partition int,
 	return nil
 }
 
-func (c *Cluster) electUnclean(ctx context.Context, topic string, p kmsg.MetadataResponseTopicPartition, lose func(context.Context) error) error {
+func (c *Cluster) electUnclean(ctx context.Context, topic string, p kmsg.MetadataResponseTopicPartition, lose func(context.Context) error) (err error) {
 	leader := p.Leader
 	follower := leadBy(p.Replicas, leader)[1]
 	old, next := c.Node(int(leader)), c.Node(int(follower))
-	becomes := func(what string, wanted func(kmsg.MetadataResponseTopicPartition) bool) error {
-		return wait(ctx, what, func() error { return c.is(ctx, topic, p.Partition, wanted) })
-	}
 	// With a third node left out, the controllers are a majority whichever of the
 	// two is away. One replica in sync has to be enough, or else the follower
 	// stays eligible (KIP-966), and what it lacks is not shown to consumers.
@@ -56,9 +54,9 @@ func (c *Cluster) electUnclean(ctx context.Context, topic string, p kmsg.Metadat
 	if err := next.Pause(); err != nil {
 		return err
 	}
-	defer next.Resume()
-	if err := becomes("the leader to be alone in sync", func(p kmsg.MetadataResponseTopicPartition) bool {
-		return p.Leader == leader && len(p.ISR) == 1
+	defer func() { err = errors.Join(err, next.Resume()) }()
+	if err := wait(ctx, "the leader to be alone in sync", func() error {
+		return c.is(ctx, topic, p.Partition, func(p kmsg.MetadataResponseTopicPartition) bool { return p.Leader == leader && len(p.ISR) == 1 })
 	}); err != nil {
 		return err
 	}

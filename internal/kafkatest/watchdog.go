@@ -79,8 +79,8 @@ func watch(orders io.Reader, replies io.Writer) {
 		if child == nil {
 			return
 		}
-		if patience > 0 && terminate(child.Process) == nil {
-			resume(child.Process) // a paused one hears nothing
+		// A paused one hears nothing before it is resumed.
+		if patience > 0 && terminate(child.Process) == nil && resume(child.Process) == nil {
 			select {
 			case <-ended:
 			case <-time.After(patience):

@@ -31,12 +31,13 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("kafka", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	port := flags.Int("port", 0, "port on 127.0.0.1; 0 takes a free one")
+	nodes := flags.Int("nodes", 1, "brokers that form the cluster, for example 3")
+	port := flags.Int("port", 0, "port of the first broker on 127.0.0.1, the others take those that follow; 0 takes free ones")
 	dir := flags.String("dir", "", "folder that keeps the data; a new one, removed at the end, if empty")
 	length := flags.Duration("for", 0, "stop after so long, for example 10m; 0 goes on until interrupted")
-	heap := flags.String("heap", "512m", "heap of the broker")
+	heap := flags.String("heap", "512m", "heap of each broker")
 	config := map[string]string{}
-	flags.Func("config", "`key=value` of the broker; repeat for more", func(s string) error {
+	flags.Func("config", "`key=value` of the brokers; repeat for more", func(s string) error {
 		k, v, ok := strings.Cut(s, "=")
 		if !ok {
 			return errors.New("want key=value")
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	c, err := kafkatest.Start(ctx, kafkatest.Options{Port: *port, Dir: *dir, Heap: *heap, Config: config, Progress: stderr})
+	c, err := kafkatest.Start(ctx, kafkatest.Options{Nodes: *nodes, Port: *port, Dir: *dir, Heap: *heap, Config: config, Progress: stderr})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // interrupted while starting
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer c.Close()
-	if err := usage(ctx, stdout, c.Brokers()[0]); err != nil {
+	if err := usage(ctx, stdout, strings.Join(c.Brokers(), ",")); err != nil {
 		return err
 	}
 	var end <-chan time.Time
@@ -72,8 +73,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.Stop()
 }
 
-// usage tells how to use the broker. The first line is for scripts too.
-func usage(ctx context.Context, w io.Writer, addr string) error {
+// usage tells how to use the cluster. The first line is for scripts too.
+func usage(ctx context.Context, w io.Writer, addrs string) error {
 	libs, err := kafkatest.Jars(ctx, io.Discard)
 	if err != nil {
 		return err
@@ -87,9 +88,9 @@ consume          %s%s --bootstrap-server %s --topic orders --from-beginning
 audit it         chaperone standalone --brokers %s
 
 Ctrl-C stops it.
-`, kafkatest.Version, addr,
-		tool, kafkatest.TopicCommand, addr,
-		tool, kafkatest.ConsoleProducer, addr,
-		tool, kafkatest.ConsoleConsumer, addr, addr)
+`, kafkatest.Version, addrs,
+		tool, kafkatest.TopicCommand, addrs,
+		tool, kafkatest.ConsoleProducer, addrs,
+		tool, kafkatest.ConsoleConsumer, addrs, addrs)
 	return nil
 }
