@@ -45,12 +45,13 @@ type fetcher struct {
 	session session       // guarded by the Reader's lock
 	woken   chan struct{} // there is something new to tell
 
-	walker walker
-	got    []part // of the response at hand
-	gaps   map[*slot]gap
-	asked  time.Time // when it was asked last
-	large  bool      // the last response had so much that the next is worth no pause
-	full   int       // responses in a row that had as much as they may
+	walker  walker
+	got     []part // of the response at hand
+	gaps    map[*slot]gap
+	bridged time.Time // when gaps were last looked behind
+	asked   time.Time // when it was asked last
+	large   bool      // the last response had so much that the next is worth no pause
+	full    int       // responses in a row that had as much as they may
 }
 
 // A part is what a response holds of one source.
@@ -69,7 +70,7 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 		if err != nil { // cannot be: the options were good for the first
 			client = r.lanes[0]
 		}
-		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession()}
+		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}}
 		r.fetchers[k] = f
 		if !r.closed {
 			r.work.Go(f.run)
@@ -227,12 +228,10 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
 	f.got = append(f.got, p)
-	switch {
-	case p.end != n.want:
+	if p.end != n.want {
 		f.session.rewind(n, p.end)
-	case len(p.batches) == 0 && p.stable > p.at:
-		f.suspect(n, rp)
 	}
+	f.suspect(n, p.stable, p.start)
 }
 
 // failed has all sources of a broker that does not answer looked for. Locked.

@@ -16,54 +16,59 @@ import (
 //	       position               last stable offset
 //
 // What is fetched is read committed, so nothing ever comes, and nothing says that
-// there is nothing. An empty answer does not prove it: a broker gives one when it
-// is throttled, or still fetches from remote storage. So it is asked for what
-// lies there whether it is stable or not; where that begins, the gap ends.
+// there is nothing. That no answer has anything does not prove it: a broker gives
+// nothing when it is throttled, when others' turn is first, or while it fetches
+// from remote storage. So it is asked for what lies there whether it is stable or
+// not; where that begins, the gap ends.
 
-// A gap is what may be one: nothing was there from at on, up to stable.
+// A gap is what may be one: the log is stable up to beyond at, and yet nothing
+// has come of it.
 type gap struct {
 	at, stable, start int64
 	due               time.Time // not looked behind before
 }
 
 const (
-	// gapAfter is how long there must have been nothing. It is longer where
-	// responses are large: then most sources have to wait for their turn.
+	// gapAfter is how long nothing must have come. It is longer where responses
+	// are large: then most sources have to wait for their turn.
 	gapAfter, gapAfterAll = time.Second, 10 * time.Second
 	// gapsAtOnce is how many are looked behind between two fetches.
 	gapsAtOnce = 4
 )
 
-// suspect notes that an answer had nothing of a slot, though there should be
-// something. Locked.
-func (f *fetcher) suspect(n *slot, rp *kmsg.FetchResponseTopicPartition) {
-	if f.gaps == nil {
-		f.gaps = map[*slot]gap{}
+// suspect notes whether there should be more of a slot than has come. Locked.
+func (f *fetcher) suspect(n *slot, stable, start int64) {
+	switch old, ok := f.gaps[n]; {
+	case stable <= n.want.next:
+		delete(f.gaps, n)
+	case ok && old.at == n.want.next:
+		f.gaps[n] = gap{old.at, stable, start, old.due}
+	default:
+		f.gaps[n] = gap{n.want.next, stable, start, time.Now().Add(gapAfter)}
 	}
-	due := time.Now().Add(gapAfter)
-	if old, ok := f.gaps[n]; ok && old.at == n.want.next {
-		due = old.due
-	}
-	f.gaps[n] = gap{n.want.next, rp.LastStableOffset, rp.LogStartOffset, due}
 }
 
 // bridge looks behind suspected gaps, and again later behind those about which the
 // broker does not say anything.
 func (f *fetcher) bridge() {
 	now := time.Now()
+	if now.Before(f.bridged.Add(gapAfter / 4)) {
+		return
+	}
+	f.bridged = now
 	if f.large {
 		now = now.Add(gapAfter - gapAfterAll)
 	}
 	looked := 0
 	for n, g := range f.gaps {
+		if looked == gapsAtOnce || now.Before(g.due) {
+			continue
+		}
 		f.r.mu.Lock()
 		over := n.dropped || n.want.next != g.at
 		f.r.mu.Unlock()
 		if over {
 			delete(f.gaps, n)
-			continue
-		}
-		if looked == gapsAtOnce || now.Before(g.due) {
 			continue
 		}
 		looked++
