@@ -24,6 +24,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/chaperone-audit/chaperone/api"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -359,13 +360,15 @@ func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Proc
 		ProgressEvery: a.cfg.Count.Progress, DisplayGroup: a.cfg.Count.DisplayGroup, InstanceID: a.cfg.Audit.InstanceID,
 	}
 	for _, c := range a.cfg.Clusters {
-		config, err := fresh(func() (*sarama.Config, error) { return c.Kafka.Sarama(a.clientID()) }, a.log)
+		connect, err := fresh(func() (*sarama.Config, error) { return c.Kafka.Sarama(a.clientID()) }, a.log)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
-		o.Clusters = append(o.Clusters, count.Cluster{
-			Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: config, Audited: audited,
-		})
+		cluster := count.Cluster{Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: connect, Audited: audited}
+		if a.cfg.Count.Reader == config.InPlace {
+			cluster.InPlace = func() ([]kgo.Opt, error) { return c.Kafka.Franz(a.clientID()) }
+		}
+		o.Clusters = append(o.Clusters, cluster)
 	}
 	return count.New(o), nil
 }

@@ -26,7 +26,7 @@ var may = []struct {
 	{"sinks/sinktest", []string{"audit", "query", "sinks"}},
 	{"sinks", []string{"audit", "query", "sinks"}},
 	{"processors/counter", []string{"audit"}},
-	{"processors/logs", []string{"audit", "codecs"}},
+	{"processors/logs", []string{"audit", "codecs", "processors/logs"}},
 	{"processors/shards", []string{"internal/health"}},
 	{"processors/settings", []string{"audit"}},
 	{"processors/count", []string{"audit", "codecs", "internal/health", "processors"}},

@@ -76,6 +76,7 @@ type Windows struct {
 
 // Count is about the counting processor.
 type Count struct {
+	Reader            string        `yaml:"reader"`
 	Flush             time.Duration `yaml:"flush"`
 	RowsPerSecond     int           `yaml:"rows_per_second"`
 	WindowsPerSegment int           `yaml:"windows_per_segment"`
@@ -83,6 +84,12 @@ type Count struct {
 	Progress          time.Duration `yaml:"progress"`
 	DisplayGroup      string        `yaml:"display_group"`
 }
+
+// Readers of topics.
+const (
+	Sarama  = "sarama"
+	InPlace = "in_place"
+)
 
 // Collect is about the collecting processor.
 type Collect struct {

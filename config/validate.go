@@ -36,6 +36,7 @@ func (c *Config) check(p *problems, builders codecs.Builders) {
 	if err := audit.CheckWindowSize(c.Windows.Size); err != nil {
 		p.add("windows.size", "", "%v", err)
 	}
+	p.oneOf("count.reader", c.Count.Reader, Sarama, InPlace)
 	between(p, "count.flush", c.Count.Flush, 10*time.Millisecond, time.Minute)
 	between(p, "count.rows_per_second", c.Count.RowsPerSecond, 1, 10_000_000)
 	between(p, "count.windows_per_segment", c.Count.WindowsPerSegment, 1, 100_000)

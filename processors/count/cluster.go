@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/processors/logs"
+	"github.com/chaperone-audit/chaperone/processors/logs/inplace"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -25,6 +27,9 @@ type Cluster struct {
 	Datacenter string
 	Brokers    []string
 	Config     func() *sarama.Config // fresh each time: version, TLS, SASL, client id
+	// InPlace makes the options of a franz-go client, with which topics are read in
+	// place; if nil, sarama reads them.
+	InPlace func() ([]kgo.Opt, error)
 	// Audited says whether a topic is to be counted.
 	Audited func(topic string) bool
 }
@@ -39,10 +44,10 @@ type cluster struct {
 
 	// Connecting may take as long as timeouts do. Each lock is held meanwhile, so
 	// there are two, and who only wants the reader that is there takes none.
-	asking sync.Mutex
-	ask    sarama.Client
-	making sync.Mutex
-	reader atomic.Pointer[logs.Reader]
+	asking  sync.Mutex
+	ask     sarama.Client
+	making  sync.Mutex
+	readers [2]atomic.Pointer[logs.Reader] // that of all sources, and sarama's for those that it finds too old
 	// What progress has under way; a round that finds it so leaves it at that.
 	endsAsked, displaying atomic.Bool
 	policies              policies
@@ -63,13 +68,38 @@ func (c *cluster) client() (sarama.Client, error) {
 	return client, nil
 }
 
-// logs is the reader of the cluster's sources.
-func (c *cluster) logs() (logs.Reader, error) {
+// reader is that of the cluster's sources, or of those that are too old for it.
+func (c *cluster) reader(old bool) (logs.Reader, error) {
 	c.making.Lock()
 	defer c.making.Unlock()
-	if r := c.opened(); r != nil {
-		return r, nil
+	place := &c.readers[0]
+	if old && c.InPlace != nil {
+		place = &c.readers[1]
 	}
+	if r := place.Load(); r != nil {
+		return *r, nil
+	}
+	r, err := c.newReader(old)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	place.Store(&r)
+	return r, nil
+}
+
+func (c *cluster) newReader(old bool) (logs.Reader, error) {
+	if old || c.InPlace == nil {
+		return c.newSarama()
+	}
+	options, err := c.InPlace()
+	if err != nil {
+		return nil, err
+	}
+	return inplace.New(options...)
+}
+
+// newSarama shares what may be fetched at once among the brokers.
+func (c *cluster) newSarama() (logs.Reader, error) {
 	config := shards.SourceConfig(c.Config())
 	brokers := 0
 	if c.fetchBytes > 0 {
@@ -80,30 +110,22 @@ func (c *cluster) logs() (logs.Reader, error) {
 		brokers = max(1, len(client.Brokers()))
 		shards.ShareFetch(config, c.fetchBytes, brokers)
 	}
-	s, err := logs.NewSarama(c.Brokers, config)
+	r, err := logs.NewSarama(c.Brokers, config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+		return nil, err
 	}
 	if brokers > 0 {
-		s.Hold(brokers) // as much again as is on its way
+		r.Hold(brokers) // as much again as is on its way
 	}
-	var r logs.Reader = s
-	c.reader.Store(&r)
 	return r, nil
 }
 
-// opened is the reader if there is one; it never waits.
-func (c *cluster) opened() logs.Reader {
-	if r := c.reader.Load(); r != nil {
-		return *r
-	}
-	return nil
-}
-
 func (c *cluster) close() {
-	if r := c.opened(); r != nil {
-		if err := r.Shutdown(context.Background()); err != nil {
-			c.log.Debug("close", "cluster", c.Name, "err", err)
+	for i := range c.readers {
+		if r := c.readers[i].Load(); r != nil {
+			if err := (*r).Shutdown(context.Background()); err != nil {
+				c.log.Debug("close", "cluster", c.Name, "err", err)
+			}
 		}
 	}
 	c.asking.Lock()

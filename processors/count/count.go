@@ -223,7 +223,7 @@ func (p *Processor) counted() map[progressKey][]counted {
 		x.mu.Lock()
 		if x.c != nil {
 			k := progressKey{x.shard.claim.Owner, x.Cluster, x.Topic, x.TopicID}
-			topics[k] = append(topics[k], counted{x, x.c.Durable(), x.reading})
+			topics[k] = append(topics[k], counted{x, x.c.Durable(), x.reading, x.cluster.InPlace != nil && !x.old})
 		}
 		x.mu.Unlock()
 	}

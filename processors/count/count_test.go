@@ -48,6 +48,7 @@ type world struct {
 	prefix   string // of the source topics
 	client   *kgo.Client
 	rng      *rand.Rand
+	inPlace  bool // topics are read in place, not by sarama
 
 	mu    sync.Mutex
 	truth map[cell]tally
@@ -71,6 +72,23 @@ func newWorld(t *testing.T, c *kafkatest.Cluster) *world {
 	w.connect()
 	w.follow()
 	return w
+}
+
+// everywhere runs a test with both readers on both brokers.
+func everywhere(t *testing.T, test func(t *testing.T, c *kafkatest.Cluster, w *world)) {
+	for _, inPlace := range []bool{false, true} {
+		name := "sarama"
+		if inPlace {
+			name = "in place"
+		}
+		t.Run(name, func(t *testing.T) {
+			kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
+				w := newWorld(t, c)
+				w.inPlace = inPlace
+				test(t, c, w)
+			})
+		})
+	}
 }
 
 // connect makes a new producer, which knows partitions added meanwhile.
@@ -263,6 +281,9 @@ func (w *world) start(change func(*count.Options)) *instance {
 		Clusters: []count.Cluster{{Name: "c1", Tier: "regional", Datacenter: "dc1", Brokers: w.c.Brokers(), Config: w.config,
 			Audited: func(topic string) bool { return len(topic) > len(w.prefix) && topic[:len(w.prefix)] == w.prefix }}},
 	}
+	if w.inPlace {
+		o.Clusters[0].InPlace = func() ([]kgo.Opt, error) { return []kgo.Opt{kgo.SeedBrokers(w.c.Brokers()...)}, nil }
+	}
 	if change != nil {
 		change(&o)
 	}
@@ -319,8 +340,7 @@ func must(t testing.TB, err error) {
 }
 
 func TestCountsWhatIsThereAndWhatComes(t *testing.T) {
-	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-		w := newWorld(t, c)
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		orders, clicks := w.prefix+"orders", w.prefix+"clicks"
 		must(t, c.CreateTopic(t.Context(), orders, 3, nil))
 		for p := range int32(3) {
@@ -360,8 +380,7 @@ func TestCountsWhatIsThereAndWhatComes(t *testing.T) {
 }
 
 func TestTwoInstancesShareTheWork(t *testing.T) {
-	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-		w := newWorld(t, c)
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		orders := w.prefix + "orders"
 		must(t, c.CreateTopic(t.Context(), orders, 6, nil))
 		stop := w.instance(nil)
@@ -378,8 +397,7 @@ func TestTwoInstancesShareTheWork(t *testing.T) {
 }
 
 func TestRecreatedTopicIsAnotherSource(t *testing.T) {
-	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-		w := newWorld(t, c)
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		orders := w.prefix + "orders"
 		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
 		w.instance(nil)
@@ -402,8 +420,7 @@ func TestRecreatedTopicIsAnotherSource(t *testing.T) {
 }
 
 func TestRetentionAheadOfTheCounterIsMissed(t *testing.T) {
-	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-		w := newWorld(t, c)
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		orders := w.prefix + "orders"
 		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
 		stop := w.instance(nil)
@@ -427,8 +444,7 @@ func TestRetentionAheadOfTheCounterIsMissed(t *testing.T) {
 }
 
 func TestLatestCountsWhatComesAfterTheFirstStart(t *testing.T) {
-	kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-		w := newWorld(t, c)
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		latest := func(o *count.Options) { o.Start = count.Latest() }
 		orders, clicks := w.prefix+"orders", w.prefix+"clicks"
 		must(t, c.CreateTopic(t.Context(), orders, 2, nil))
@@ -478,5 +494,55 @@ func TestProgressSaysThatATopicIsCompacted(t *testing.T) {
 		if said[orders] || !said[states] {
 			t.Errorf("said to be compacted: %v", said)
 		}
+	})
+}
+
+// Behind the last message may lie what nobody counts: markers, and transactions
+// that were aborted. A reader that sees them knows that nothing is missing.
+func TestProgressIsExactWhereTheReaderIs(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
+		if !w.inPlace {
+			t.Skip("sarama does not see them")
+		}
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		w.produce(orders, 0, 100)
+		tx, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.TransactionalID(w.prefix), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		must(t, err)
+		defer tx.Close()
+		records := func() []*kgo.Record {
+			return []*kgo.Record{{Topic: orders, Value: []byte("a")}, {Topic: orders, Value: []byte("b")}}
+		}
+		must(t, tx.BeginTransaction())
+		must(t, tx.ProduceSync(t.Context(), records()...).FirstErr())
+		must(t, tx.EndTransaction(t.Context(), kgo.TryAbort)) // offsets 100 to 102, the last of them the marker
+		w.instance(nil)
+		w.agree()
+		caughtUp := func(next int64) {
+			t.Helper()
+			w.await(fmt.Sprint("caught up at ", next), func() bool {
+				for _, r := range w.prog {
+					s := r.Progress.Sources[0]
+					if s.Next < s.End && s.CaughtUp != audit.CaughtUpNo {
+						t.Errorf("at %d of %d it says %s", s.Next, s.End, s.CaughtUp)
+					}
+					if s.Next == next && s.End == next && s.CaughtUp == audit.CaughtUpYes {
+						return true
+					}
+				}
+				return false
+			})
+		}
+		caughtUp(103)
+		must(t, tx.BeginTransaction())
+		must(t, tx.ProduceSync(t.Context(), records()...).FirstErr()) // 103 and 104, open
+		w.produce(orders, 0, 50)                                      // behind it, and not stable
+		w.mu.Lock()
+		clear(w.prog)
+		w.mu.Unlock()
+		caughtUp(103)
+		must(t, tx.EndTransaction(t.Context(), kgo.TryAbort))
+		caughtUp(156)
+		w.agree()
 	})
 }

@@ -113,13 +113,14 @@ func (s *shard) resume() {
 		if resume {
 			x.paused = false
 		}
+		reader := x.reader
 		x.mu.Unlock()
 		if !resume {
 			continue
 		}
 		room--
-		if r := x.cluster.opened(); r != nil {
-			r.Resume(x.Source)
+		if reader != nil {
+			reader.Resume(x.Source)
 		}
 	}
 }

@@ -14,11 +14,17 @@ import (
 // grown beyond it: nobody knows where the cut was, and no offset may count twice.
 func afterLoss(lost error, next int64, e edges) (start int64, reason audit.MissedReason) {
 	cut := errors.Is(lost, counter.ErrTruncated) || errors.Is(lost, logs.ErrTruncated)
+	var exact *logs.Truncated
+	var bad *logs.Corrupt
 	switch {
+	case errors.As(lost, &exact):
+		return max(e.start, min(next, exact.End, e.end)), audit.MissedTruncated
 	case cut || next > e.end:
 		return max(e.start, min(next, e.end)), audit.MissedTruncated
 	case next < e.start:
 		return e.start, audit.MissedRetention
+	case errors.As(lost, &bad) && bad.To > next:
+		return min(bad.To, e.end), audit.MissedCorrupt
 	}
 	// The log has it. If it was out of range, it was the last message, read again,
 	// that was gone.

@@ -120,7 +120,7 @@ func (s *shard) source(src audit.Source) *source {
 // openOn opens sources of one cluster. One question for all of them: asked one
 // after another, each would wait behind the long polls of the others.
 func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error {
-	reader, err := c.logs()
+	reader, err := c.reader(false)
 	if err != nil {
 		return err
 	}
@@ -222,10 +222,12 @@ func (s *shard) recover(x *source, start int64, e edges) error {
 // good begins a new generation first, once all of the old one is stored.
 func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 	x.mu.Lock()
-	lost := x.lost
+	lost, former, old := x.lost, x.reader, x.old
 	x.mu.Unlock()
 	if lost != nil {
-		reader.Close(x.Source) // one that is broken is still open, and paused
+		if former != nil {
+			former.Close(x.Source) // one that is broken is still open, and paused
+		}
 		// Only an owner may begin a generation: one that was paused meanwhile would
 		// take what its successor has counted for a break in the log.
 		if !s.claim.Confirm() {
@@ -235,9 +237,18 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 			return err
 		}
 	}
+	if old {
+		var err error
+		if reader, err = x.cluster.reader(true); err != nil {
+			return err
+		}
+	}
 	x.mu.Lock()
-	from := x.c.ReadFrom(e.start)
-	x.reading, x.paused, x.lost, x.opened = true, false, nil, time.Now()
+	from := logs.Position{Next: x.c.Next(), Epoch: x.c.State().Epoch, Last: -1}
+	if last := x.c.ReadFrom(e.start); last < from.Next {
+		from.Last = last
+	}
+	x.reader, x.reading, x.paused, x.lost, x.opened = reader, true, false, nil, time.Now()
 	x.mu.Unlock()
 	if err := reader.Open(x.Source, from, x); err != nil {
 		x.mu.Lock()

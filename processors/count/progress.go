@@ -63,6 +63,7 @@ type counted struct {
 	x       *source
 	ledger  counter.Ledger
 	reading bool
+	exact   bool // the reader sees everything before its position
 }
 
 // Progress goes out when something has changed, and else at least so often: it
@@ -182,9 +183,10 @@ func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64
 }
 
 // progress is what is said of a source, given the ends and what was said of the
-// topic before. A ledger that does not reach the end and has stopped to rise
-// may be at the end all the same: behind it may be only control records, which
-// the reader does not see.
+// topic before. A ledger that does not reach the end has not caught up if the
+// reader is exact. If it is not, one that has stopped to rise may be at the end
+// all the same: behind it may be only control records, which the reader does not
+// see.
 func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.SourceProgress) audit.SourceProgress {
 	l := &s.ledger
 	p := audit.SourceProgress{
@@ -201,7 +203,7 @@ func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.S
 	case l.Next == end:
 		p.CaughtUp = audit.CaughtUpYes
 	case l.Next > end: // asked for after the ledger was read: the log is not the one that was counted
-	case !said || old.Next < l.Next:
+	case s.exact || !said || old.Next < l.Next:
 		p.CaughtUp = audit.CaughtUpNo
 	}
 	return p

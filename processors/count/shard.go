@@ -173,8 +173,11 @@ func (s *shard) closeAll() {
 
 // close ends the reading of a source, if it is read.
 func (x *source) close() {
-	if r := x.cluster.opened(); r != nil {
-		r.Close(x.Source)
+	x.mu.Lock()
+	reader := x.reader
+	x.mu.Unlock()
+	if reader != nil {
+		reader.Close(x.Source)
 	}
 	x.mu.Lock()
 	x.reading, x.paused = false, false

@@ -26,6 +26,8 @@ type source struct {
 	out     int              // rows handed out and not acknowledged
 	e       counter.Event    // of the message at hand; here so that it is not allocated
 	window  audit.Window     // of the last message
+	reader  logs.Reader      // that reads it, or did last; nil if none has
+	old     bool             // is not to be read in place
 	reading bool             // the reader has it open
 	paused  bool             // ... and waits for a flush
 	closed  int              // rows of closed segments, as the instance's pressure has them
@@ -84,8 +86,11 @@ func (x *source) Lost(err error) {
 	x.reading, x.paused = false, false
 	x.lost = err
 	x.retry = time.Now().Add(retryAfter)
-	if errors.Is(err, logs.ErrDenied) {
+	switch {
+	case errors.Is(err, logs.ErrDenied):
 		x.retry = time.Now().Add(30 * retryAfter) // somebody has to grant it
+	case errors.Is(err, logs.ErrTooOld):
+		x.old, x.retry = true, time.Time{} // from now on sarama reads it
 	}
 	x.note(err)
 	x.mu.Unlock()

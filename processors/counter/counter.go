@@ -123,14 +123,14 @@ func (c *Counter) Add(e *Event) {
 
 // Advance says that there is nothing to count before next: what lay there was
 // transaction markers, aborted batches, or compacted away. The epoch is the
-// leader epoch of the log there, -1 if the reader does not know it.
+// leader epoch of the log before next, -1 if the reader does not know it: an older
+// one that was known says nothing about what has been read since.
 func (c *Counter) Advance(next int64, epoch int32) {
 	if c.broken != nil {
 		return
 	}
-	c.led.Next = max(c.led.Next, next)
-	if epoch >= 0 {
-		c.led.Epoch = epoch
+	if next >= c.led.Next { // else the run is read again
+		c.led.Next, c.led.Epoch = next, epoch
 	}
 }
 

@@ -73,6 +73,17 @@ func TestCounting(t *testing.T) {
 			t.Errorf("reads from %d, or from %d when retention has been there", c.ReadFrom(0), c.ReadFrom(1))
 		}
 	})
+	t.Run("an epoch that is not known is not that of before", func(t *testing.T) {
+		tab := table{}
+		c := tab.started(t, "a")
+		count(c, 0)
+		c.Advance(1, 3)
+		count(c, 1)
+		c.Advance(2, -1)
+		if l := c.State(); l.Next != 2 || l.Epoch != -1 {
+			t.Errorf("next %d, epoch %d: what lies before 2 may be of a later epoch than 3", l.Next, l.Epoch)
+		}
+	})
 }
 
 func TestSegments(t *testing.T) {

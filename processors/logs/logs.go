@@ -30,7 +30,26 @@ type Batch struct {
 	Next    int64 // read up to here; caught up when Next == Stable
 	Stable  int64 // last stable offset when fetched, -1 if the reader does not know
 	Start   int64 // log start offset, -1 if the reader does not know
-	Epoch   int32 // leader epoch of the records, -1 if the reader does not know
+	Epoch   int32 // leader epoch of the log before Next, -1 if the reader does not know
+}
+
+// A Position is where a source is read on.
+type Position struct {
+	Next  int64 // the first offset that has not been read
+	Epoch int32 // leader epoch of the log before Next, -1 if not known
+	Last  int64 // offset of the last record that was read, if the log may still have it; else -1
+}
+
+// At is a position of which only the offset is known.
+func At(offset int64) Position { return Position{Next: offset, Epoch: -1, Last: -1} }
+
+// Again is where a reader begins that cannot hold the epoch against the log: at
+// the last record, so that whoever has read it can compare.
+func (p Position) Again() int64 {
+	if p.Last >= 0 {
+		return p.Last
+	}
+	return p.Next
 }
 
 // A Sink takes what one source yields. Calls for one source never overlap.
@@ -46,9 +65,9 @@ type Sink interface {
 // heal: leaders, throttling, connections. Its methods may be called from any
 // goroutine, and never from inside a Sink's call.
 type Reader interface {
-	// Open begins to read a source at an offset. It does not wait for the
-	// cluster: whatever is wrong arrives by Lost. A source is open at most once.
-	Open(src audit.Source, from int64, s Sink) error
+	// Open begins to read a source. It does not wait for the cluster: whatever is
+	// wrong arrives by Lost. A source is open at most once.
+	Open(src audit.Source, from Position, s Sink) error
 	// Resume goes on with a paused source; anything else is left as it is.
 	Resume(src audit.Source)
 	// Close ends the reading of a source. When it returns, no call of its sink
@@ -65,6 +84,7 @@ var (
 	ErrRecreated   = errors.New("the topic was deleted and made again")
 	ErrGone        = errors.New("the topic or partition does not exist")
 	ErrCorrupt     = errors.New("the log has batches that cannot be read")
+	ErrTooOld      = errors.New("it is too old to be read in place")
 	ErrDenied      = errors.New("reading is not allowed: grant READ and DESCRIBE on the topic")
 	ErrUnavailable = errors.New("the source cannot be read at the moment")
 )
@@ -76,3 +96,29 @@ type OutOfRange struct{ Offset int64 }
 func (e *OutOfRange) Error() string {
 	return fmt.Sprintf("offset %d is out of the log's range", e.Offset)
 }
+
+// Truncated is an ErrTruncated that knows where: from End on, the log is not the
+// one that was read, or not there.
+type Truncated struct{ End int64 }
+
+func (e *Truncated) Error() string {
+	return fmt.Sprintf("%v: what was read ends at offset %d now", ErrTruncated, e.End)
+}
+
+func (e *Truncated) Unwrap() error { return ErrTruncated }
+
+// Corrupt is an ErrCorrupt that knows where: [From, To) cannot be read. To is 0
+// if nobody can tell where the damage ends.
+type Corrupt struct {
+	From, To int64
+	Cause    error
+}
+
+func (e *Corrupt) Error() string {
+	if e.To == 0 {
+		return fmt.Sprintf("%v: at offset %d: %v", ErrCorrupt, e.From, e.Cause)
+	}
+	return fmt.Sprintf("%v: offsets %d to %d: %v", ErrCorrupt, e.From, e.To-1, e.Cause)
+}
+
+func (e *Corrupt) Unwrap() []error { return []error{ErrCorrupt, e.Cause} }

@@ -17,35 +17,53 @@ import (
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 	"github.com/chaperone-audit/chaperone/processors/logs"
+	"github.com/chaperone-audit/chaperone/processors/logs/inplace"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
 // The suite is for every Reader, on the embedded broker and on Apache Kafka.
-var readers = map[string]func(brokers []string) (logs.Reader, error){
-	"sarama": func(brokers []string) (logs.Reader, error) {
+var readers = []struct {
+	name string
+	open func(brokers []string) (logs.Reader, error)
+	// exact says that the reader knows positions, epochs and ends.
+	exact bool
+}{
+	{"sarama", func(brokers []string) (logs.Reader, error) {
 		c := sarama.NewConfig()
 		c.Version = sarama.V2_8_0_0
 		return logs.NewSarama(brokers, shards.SourceConfig(c))
-	},
+	}, false},
+	{"in place", func(brokers []string) (logs.Reader, error) {
+		return inplace.New(kgo.SeedBrokers(brokers...), kgo.ClientID("chaperone-test"))
+	}, true},
 }
 
-func everywhere(t *testing.T, test func(t *testing.T, c *kafkatest.Cluster, r logs.Reader)) {
-	for name, open := range readers {
-		t.Run(name, func(t *testing.T) {
-			kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) {
-				r, err := open(c.Brokers())
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					if err := r.Shutdown(context.Background()); err != nil {
-						t.Error(err)
-					}
-				})
-				test(t, c, r)
-			})
+// reader is a Reader of the suite in a test.
+type reader struct {
+	logs.Reader
+	exact bool
+}
+
+func everywhere(t *testing.T, test func(t *testing.T, c *kafkatest.Cluster, r reader)) {
+	for _, kind := range readers {
+		t.Run(kind.name, func(t *testing.T) {
+			kafkatest.Both(t, func(t *testing.T, c *kafkatest.Cluster) { test(t, c, mustOpen(t, kind.open, c.Brokers(), kind.exact)) })
 		})
 	}
+}
+
+func mustOpen(t *testing.T, open func([]string) (logs.Reader, error), brokers []string, exact bool) reader {
+	t.Helper()
+	r, err := open(brokers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return reader{r, exact}
 }
 
 // sink keeps copies of what it is given, and pauses when told to.
@@ -53,6 +71,9 @@ type sink struct {
 	mu      sync.Mutex
 	got     []logs.Record
 	next    int64
+	epoch   int32
+	stable  int64
+	start   int64
 	inside  bool
 	pauseAt int // pause once so many have come; 0 never
 	lost    error
@@ -76,7 +97,10 @@ func (s *sink) Batch(b *logs.Batch) bool {
 			s.faults = append(s.faults, fmt.Sprintf("offset %d in a batch that ends before %d", r.Offset, b.Next))
 		}
 	}
-	s.next = b.Next
+	if b.Next < s.next {
+		s.faults = append(s.faults, fmt.Sprintf("position %d after %d", b.Next, s.next))
+	}
+	s.next, s.epoch, s.stable, s.start = b.Next, b.Epoch, b.Stable, b.Start
 	return s.pauseAt == 0 || len(s.got) < s.pauseAt
 }
 
@@ -137,11 +161,11 @@ func numbered(src audit.Source, from, n int) (list []*kgo.Record) {
 }
 
 func TestReadsInOrderWhatIsThereAndWhatComes(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 1000)...)
 		s := &sink{}
-		if err := r.Open(src, 200, s); err != nil {
+		if err := r.Open(src, logs.At(200), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "800 records", func() bool { return len(s.got) == 800 && s.next == 1000 })
@@ -152,14 +176,14 @@ func TestReadsInOrderWhatIsThereAndWhatComes(t *testing.T) {
 				t.Fatalf("record %d: offset %d, value %s", i, rec.Offset, rec.Value)
 			}
 		}
-		if err := r.Open(src, 0, &sink{}); err == nil {
+		if err := r.Open(src, logs.At(0), &sink{}); err == nil {
 			t.Error("a source could be opened twice")
 		}
 	})
 }
 
 func TestHandsOverEverythingOfARecord(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, map[string]string{"max.message.bytes": "4000000"})
 		at := time.UnixMilli(1790000000123)
 		big := bytes.Repeat([]byte("x"), 3<<20) // larger than a fetch asks for
@@ -170,7 +194,7 @@ func TestHandsOverEverythingOfARecord(t *testing.T) {
 			&kgo.Record{Topic: src.Topic, Value: big},
 		)
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "4 records", func() bool { return len(s.got) == 4 })
@@ -197,11 +221,11 @@ func TestHandsOverEverythingOfARecord(t *testing.T) {
 }
 
 func TestNullAndEmptyAreToldApart(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, &kgo.Record{Topic: src.Topic, Key: []byte{}, Value: []byte{}}, &kgo.Record{Topic: src.Topic})
 		seen := make(chan [2]bool, 2)
-		if err := r.Open(src, 0, sinkFunc(func(b *logs.Batch) {
+		if err := r.Open(src, logs.At(0), sinkFunc(func(b *logs.Batch) {
 			for _, rec := range b.Records {
 				seen <- [2]bool{rec.Key == nil, rec.Value == nil}
 			}
@@ -220,7 +244,7 @@ func (f sinkFunc) Batch(b *logs.Batch) bool { f(b); return true }
 func (f sinkFunc) Lost(error)               {}
 
 func TestPausesAndGoesOn(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 2, nil)
 		other := src
 		other.Partition = 1
@@ -228,7 +252,7 @@ func TestPausesAndGoesOn(t *testing.T) {
 		produce(t, c, numbered(other, 0, 5000)...)
 		paused, free := &sink{pauseAt: 1}, &sink{}
 		for x, s := range map[audit.Source]*sink{src: paused, other: free} {
-			if err := r.Open(x, 0, s); err != nil {
+			if err := r.Open(x, logs.At(0), s); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -248,11 +272,11 @@ func TestPausesAndGoesOn(t *testing.T) {
 }
 
 func TestNothingComesAfterClose(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 100)...)
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "records", func() bool { return len(s.got) > 0 })
@@ -263,7 +287,7 @@ func TestNothingComesAfterClose(t *testing.T) {
 		r.Close(src) // again is no error
 		produce(t, c, numbered(src, 100, 100)...)
 		again := &sink{}
-		if err := r.Open(src, 0, again); err != nil {
+		if err := r.Open(src, logs.At(0), again); err != nil {
 			t.Fatal(err)
 		}
 		again.await(t, "all of it", func() bool { return len(again.got) == 200 })
@@ -272,7 +296,7 @@ func TestNothingComesAfterClose(t *testing.T) {
 }
 
 func TestSaysThatAnOffsetIsOutOfRange(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 100)...)
 		if err := c.DeleteRecords(t.Context(), src.Topic, 0, 50); err != nil {
@@ -280,7 +304,7 @@ func TestSaysThatAnOffsetIsOutOfRange(t *testing.T) {
 		}
 		for _, from := range []int64{10, 101} {
 			s := &sink{}
-			if err := r.Open(src, from, s); err != nil {
+			if err := r.Open(src, logs.At(from), s); err != nil {
 				t.Fatal(err)
 			}
 			s.await(t, "the loss", func() bool { return s.lost != nil })
@@ -292,11 +316,11 @@ func TestSaysThatAnOffsetIsOutOfRange(t *testing.T) {
 }
 
 func TestSaysThatATopicDoesNotExist(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		src.Partition = 7
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "the loss", func() bool { return s.lost != nil })
@@ -307,7 +331,7 @@ func TestSaysThatATopicDoesNotExist(t *testing.T) {
 }
 
 func TestAbortedTransactionsAreNotHandedOver(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)
 		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.TransactionalID(kafkatest.Name(t, "tx")), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
@@ -326,7 +350,7 @@ func TestAbortedTransactionsAreNotHandedOver(t *testing.T) {
 			}
 		}
 		s := &sink{}
-		if err := r.Open(src, 0, s); err != nil {
+		if err := r.Open(src, logs.At(0), s); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "two transactions", func() bool { return len(s.got) == 20 })
@@ -337,14 +361,14 @@ func TestAbortedTransactionsAreNotHandedOver(t *testing.T) {
 }
 
 func TestOpensManyIdleSourcesAtOnce(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
-		const n = 200
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
+		const n = 2000
 		src := topic(t, c, n, nil)
 		sinks := make([]*sink, n)
 		for p := range sinks {
 			sinks[p] = &sink{}
 			src.Partition = int32(p)
-			if err := r.Open(src, 0, sinks[p]); err != nil {
+			if err := r.Open(src, logs.At(0), sinks[p]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -357,15 +381,15 @@ func TestOpensManyIdleSourcesAtOnce(t *testing.T) {
 }
 
 func TestUnknownIsSaid(t *testing.T) {
-	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r logs.Reader) {
-		if _, ok := r.(*logs.Sarama); !ok {
-			t.Skip("this reader may know")
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
+		if r.exact {
+			t.Skip("this reader knows")
 		}
 		src := topic(t, c, 1, nil)
 		produce(t, c, numbered(src, 0, 1)...)
 		batches := make(chan logs.Batch, 1)
 		var kind codecs.TimeType
-		if err := r.Open(src, 0, sinkFunc(func(b *logs.Batch) { kind = b.Records[0].TimeType; batches <- *b })); err != nil {
+		if err := r.Open(src, logs.At(0), sinkFunc(func(b *logs.Batch) { kind = b.Records[0].TimeType; batches <- *b })); err != nil {
 			t.Fatal(err)
 		}
 		if b := <-batches; b.Stable != -1 || b.Start != -1 || b.Epoch != -1 || kind != codecs.TimeUnknown {

@@ -65,7 +65,7 @@ type saramaSource struct {
 
 // Open asks for edges and leaders in the source's own goroutine: one after the
 // other, a thousand sources would each wait behind the long poll of the others.
-func (r *Sarama) Open(src audit.Source, from int64, sink Sink) error {
+func (r *Sarama) Open(src audit.Source, from Position, sink Sink) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -78,7 +78,7 @@ func (r *Sarama) Open(src audit.Source, from int64, sink Sink) error {
 	r.open[src] = s
 	go func() {
 		defer close(s.done)
-		err := r.read(src, from, s)
+		err := r.read(src, from.Again(), s)
 		r.mu.Lock()
 		if r.open[src] == s {
 			delete(r.open, src)

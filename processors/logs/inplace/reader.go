@@ -1,0 +1,251 @@
+package inplace
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/logs"
+)
+
+// hungAfter is when a broker that does not answer is given up.
+const hungAfter = 5 * time.Second
+
+// A Reader reads the sources of one cluster in place.
+//
+// There are two kinds of locks. That of the Reader guards which source is read
+// where, and is held for moments. Each source has one that is held while its sink
+// is called; it is taken before the Reader's, never after.
+type Reader struct {
+	client []kgo.Opt
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	sought chan struct{} // wakes the finder
+	// patience is how long a source may go without being served: leaders move,
+	// brokers restart. Then those who wait for it should hear of it.
+	patience time.Duration
+
+	mu       sync.Mutex
+	closed   bool
+	lanes    [lanes]*kgo.Client // connections; nil until needed
+	sources  map[audit.Source]*source
+	homeless map[*source]struct{} // whose leader has to be looked for
+	fetchers map[fetcherKey]*fetcher
+}
+
+var _ logs.Reader = (*Reader)(nil)
+
+// New makes a Reader. The options say how to connect: brokers, TLS, SASL, client
+// id. It connects when there is something to read.
+func New(client ...kgo.Opt) (*Reader, error) {
+	r := &Reader{
+		// A batch of any size is read. Others retry and time out as they like; we ask
+		// again ourselves.
+		client: append(client[:len(client):len(client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
+			kgo.RequestTimeoutOverhead(hungAfter), kgo.RetryTimeout(hungAfter)),
+		sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if _, err := r.lane(0); err != nil {
+		return nil, fmt.Errorf("make a reader: %w", err)
+	}
+	r.work.Go(r.find)
+	return r, nil
+}
+
+// lane gives the connections of one of the lanes. Locked, but in New.
+func (r *Reader) lane(i int) (*kgo.Client, error) {
+	if r.lanes[i] == nil {
+		c, err := kgo.NewClient(r.client...)
+		if err != nil {
+			return nil, err
+		}
+		r.lanes[i] = c
+	}
+	return r.lanes[i], nil
+}
+
+// A source is a source that is open.
+type source struct {
+	audit.Source
+	sink logs.Sink
+
+	mu            sync.Mutex // held while the sink is called
+	at            place      // handed over up to here
+	paused        bool
+	ended         bool  // closed or lost: the sink is not called any more
+	bad           int   // how often what lies at the position could not be read
+	stable, start int64 // as last said to the sink
+
+	// Guarded by the Reader's lock. slot is nil while the leader is looked for and
+	// while the source is paused; home is where it was read last.
+	slot   *slot
+	home   *fetcher
+	lead   lead
+	losing bool      // its last call is under way
+	tries  int       // since it was served
+	due    time.Time // not looked for before
+	since  time.Time // since when it is not served; zero if it is
+	why    error     // ... and why not
+	absent time.Time // since when it is said not to exist, or to be another one
+}
+
+// Open begins to read a source: it is looked for.
+func (r *Reader) Open(src audit.Source, from logs.Position, sink logs.Sink) error {
+	s := &source{Source: src, sink: sink, at: place{from.Next, from.Epoch}, stable: -1, start: -1, since: time.Now()}
+	if from.Epoch < 0 {
+		s.at.next = from.Again()
+	}
+	for {
+		r.mu.Lock()
+		old := r.sources[src]
+		switch {
+		case r.closed:
+			r.mu.Unlock()
+			return fmt.Errorf("read %s: the reader is shut down", src)
+		case old == nil:
+			r.sources[src] = s
+			r.seek(s, nil)
+			r.mu.Unlock()
+			return nil
+		case !old.losing:
+			r.mu.Unlock()
+			return fmt.Errorf("read %s: already open", src)
+		}
+		r.mu.Unlock()
+		old.mu.Lock() // its last call returns
+		old.mu.Unlock()
+	}
+}
+
+// Resume goes on with a paused source, where it was read before: whether it has
+// moved meanwhile will turn out.
+func (r *Reader) Resume(src audit.Source) {
+	s := r.source(src)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.paused || s.ended {
+		return
+	}
+	s.paused = false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.home.add(s)
+}
+
+// Close ends the reading of a source.
+func (r *Reader) Close(src audit.Source) {
+	s := r.source(src)
+	if s == nil {
+		return
+	}
+	s.mu.Lock() // waits for a call of the sink
+	defer s.mu.Unlock()
+	s.ended = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remove(s)
+}
+
+func (r *Reader) source(src audit.Source) *source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sources[src]
+}
+
+// Shutdown closes all sources, then the connections.
+func (r *Reader) Shutdown(context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	var open []audit.Source
+	for src := range r.sources {
+		open = append(open, src)
+	}
+	r.mu.Unlock()
+	r.cancel()
+	for _, src := range open {
+		r.Close(src)
+	}
+	r.work.Wait()
+	for _, c := range r.lanes {
+		if c != nil {
+			c.Close()
+		}
+	}
+	return nil
+}
+
+// remove forgets a source. Locked.
+func (r *Reader) remove(s *source) {
+	r.leave(s)
+	delete(r.homeless, s)
+	if r.sources[s.Source] == s {
+		delete(r.sources, s.Source)
+	}
+}
+
+// leave takes a source out of its session. Locked.
+func (r *Reader) leave(s *source) {
+	if s.slot != nil {
+		s.home.session.drop(s.slot)
+		s.slot = nil
+	}
+}
+
+// seek has the leader of a source looked for, because of why. Locked.
+func (r *Reader) seek(s *source, why error) {
+	r.leave(s)
+	now := time.Now()
+	if s.since.IsZero() {
+		s.since = now
+	}
+	s.due = now.Add(backoff(s.tries))
+	if s.why = why; why != nil {
+		s.tries++
+	}
+	r.homeless[s] = struct{}{}
+	wake(r.sought)
+}
+
+// backoff is the pause before another try: none before the first, then from 50 ms
+// to a second.
+func backoff(tries int) time.Duration {
+	if tries == 0 {
+		return 0
+	}
+	return min(time.Second, 25*time.Millisecond<<min(tries, 10))
+}
+
+// lose tells the sink that its source is lost, unless it is closed. Not locked.
+func (r *Reader) lose(s *source, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	r.mu.Lock()
+	s.losing = true
+	r.leave(s)
+	delete(r.homeless, s)
+	r.mu.Unlock()
+	s.sink.Lost(fmt.Errorf("read %s: %w", s.Source, err))
+	r.mu.Lock()
+	r.remove(s)
+	r.mu.Unlock()
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

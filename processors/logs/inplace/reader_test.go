@@ -1,0 +1,437 @@
+package inplace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/logs"
+)
+
+const fetchKey = int16(kmsg.Fetch)
+
+func mustCluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func mustReader(t testing.TB, c *kfake.Cluster) *Reader {
+	t.Helper()
+	r, err := New(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Shutdown(context.Background()) })
+	return r
+}
+
+func sourceOf(c *kfake.Cluster, topic string, partition int32) audit.Source {
+	return audit.Source{Cluster: "c", Topic: topic, TopicID: c.TopicInfo(topic).TopicID, Partition: partition}
+}
+
+// A teller is a sink that keeps the values it is told, which are their offsets,
+// and what is wrong with them.
+type teller struct {
+	mu    sync.Mutex
+	at    logs.Position
+	n     int64
+	more  func() bool // whether to go on, after a batch; nil is always
+	lost  error
+	wrong string
+}
+
+func (s *teller) Batch(b *logs.Batch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range b.Records {
+		if want := fmt.Sprint(r.Offset); string(r.Value) != want || r.Offset < s.at.Next {
+			s.wrong = fmt.Sprintf("offset %d with value %s after position %d", r.Offset, r.Value, s.at.Next)
+		}
+		s.n++
+		s.at.Next = r.Offset + 1
+	}
+	if b.Next < s.at.Next {
+		s.wrong = fmt.Sprintf("position %d after %d", b.Next, s.at.Next)
+	}
+	s.at = logs.Position{Next: b.Next, Epoch: b.Epoch, Last: -1}
+	return s.more == nil || s.more()
+}
+
+func (s *teller) Lost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = err
+}
+
+func (s *teller) now() (at logs.Position, n int64, lost error, wrong string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at, s.n, s.lost, s.wrong
+}
+
+func awaitThat(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// awaitLoss waits until a source is lost.
+func (s *teller) awaitLoss(t testing.TB) error {
+	t.Helper()
+	awaitThat(t, "a loss", func() bool { _, _, lost, _ := s.now(); return lost != nil })
+	return s.lost
+}
+
+// Whatever happens to brokers, connections and leaders: every record is handed
+// over, once, in order.
+func TestNothingIsLostNorDoubled(t *testing.T) {
+	const partitions, each, step = 5, 1500, 60
+	retriable := []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.KafkaStorageError, kerr.OffsetNotAvailable,
+		kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.UnknownServerError}
+	sessions := []*kerr.Error{kerr.FetchSessionIDNotFound, kerr.InvalidFetchSessionEpoch, kerr.FetchSessionTopicIDError, kerr.UnknownServerError}
+	happens := map[string]func(c *kfake.Cluster, rng *rand.Rand){
+		"leaders move": func(c *kfake.Cluster, _ *rand.Rand) { c.ShufflePartitionLeaders() },
+		"partitions are refused": func(c *kfake.Cluster, rng *rand.Rand) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "t", Partitions: []int32{rng.Int32N(partitions)}, Err: retriable[rng.IntN(len(retriable))]})
+		},
+		"sessions are forgotten": func(c *kfake.Cluster, rng *rand.Rand) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, TopLevel: true, Err: sessions[rng.IntN(len(sessions))]})
+		},
+		"connections break": func(c *kfake.Cluster, _ *rand.Rand) {
+			c.ControlKey(fetchKey, func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("cut"), true })
+		},
+		"metadata is not to be had": func(c *kfake.Cluster, _ *rand.Rand) {
+			c.ShufflePartitionLeaders()
+			c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("cut"), true })
+		},
+		"topics seem to be gone": func(c *kfake.Cluster, _ *rand.Rand) {
+			c.ShufflePartitionLeaders()
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.UnknownTopicOrPartition})
+		},
+	}
+	run := func(t *testing.T, seed uint64, happen []func(*kfake.Cluster, *rand.Rand)) {
+		rng := rand.New(rand.NewPCG(seed, 11))
+		c := mustCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, "t"))
+		r := mustReader(t, c)
+		producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(50))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer producer.Close()
+		var pauses atomic.Int64
+		tellers := make([]*teller, partitions)
+		for p := range tellers {
+			src := sourceOf(c, "t", int32(p))
+			luck := rand.New(rand.NewPCG(seed, uint64(p)))
+			tellers[p] = &teller{more: func() bool {
+				if luck.IntN(20) > 0 {
+					return true
+				}
+				pauses.Add(1)
+				time.AfterFunc(time.Duration(luck.IntN(30))*time.Millisecond, func() { r.Resume(src) })
+				return false
+			}}
+			if err := r.Open(src, logs.At(0), tellers[p]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read := func(least int64) {
+			for p, s := range tellers {
+				awaitThat(t, fmt.Sprintf("%d records of partition %d", least, p), func() bool {
+					_, n, lost, wrong := s.now()
+					if lost != nil || wrong != "" {
+						t.Fatalf("partition %d: %v %s", p, lost, wrong)
+					}
+					return n >= least
+				})
+			}
+		}
+		for i := range each {
+			for p := range int32(partitions) {
+				producer.Produce(t.Context(), &kgo.Record{Topic: "t", Partition: p, Value: fmt.Append(nil, i)}, func(_ *kgo.Record, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			if i%step > 0 {
+				continue
+			}
+			happen[rng.IntN(len(happen))](c, rng)
+			// Some source is closed, and read on where it was.
+			p := rng.IntN(partitions)
+			src := sourceOf(c, "t", int32(p))
+			r.Close(src)
+			at, _, _, _ := tellers[p].now()
+			if err := r.Open(src, at, tellers[p]); err != nil {
+				t.Fatal(err)
+			}
+			read(int64(i - step)) // it lags, but not far behind
+		}
+		if err := producer.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		read(each)
+		if pauses.Load() == 0 {
+			t.Error("nobody paused")
+		}
+	}
+	var all []func(*kfake.Cluster, *rand.Rand)
+	for name, f := range happens {
+		all = append(all, f)
+		t.Run(name, func(t *testing.T) { run(t, 1, []func(*kfake.Cluster, *rand.Rand){f}) })
+	}
+	t.Run("all of it", func(t *testing.T) {
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		run(t, seed, all)
+	})
+}
+
+// serveBytes has a cluster answer fetches with these bytes, so many times.
+func serveBytes(c *kfake.Cluster, times int, batches func() []byte) {
+	served := 0
+	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r := req.(*kmsg.FetchRequest)
+		if served++; served > times {
+			return nil, nil, false
+		}
+		c.KeepControl()
+		resp := r.ResponseKind().(*kmsg.FetchResponse)
+		for _, t := range r.Topics {
+			rt := kmsg.NewFetchResponseTopic()
+			rt.TopicID = t.TopicID
+			for _, p := range t.Partitions {
+				rp := kmsg.NewFetchResponseTopicPartition()
+				rp.Partition, rp.RecordBatches, rp.LastStableOffset = p.Partition, batches(), 100
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp, nil, true
+	})
+}
+
+func TestDamageOnTheWayIsReadAgain(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("0")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	serveBytes(c, readTries-1, func() []byte {
+		r := recipe{base: 0, next: 1, records: []logs.Record{someRecord(seeded(t, 1), 0, 0)}}
+		b := r.build()
+		b[len(b)-1] ^= 1
+		return b
+	})
+	s := &teller{}
+	if err := mustReader(t, c).Open(sourceOf(c, "t", 0), logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	awaitThat(t, "the record", func() bool { _, n, _, _ := s.now(); return n == 1 })
+	if _, _, lost, wrong := s.now(); lost != nil || wrong != "" {
+		t.Error(lost, wrong)
+	}
+}
+
+func TestDamageThatStaysIsTold(t *testing.T) {
+	for _, c := range []struct {
+		outcome string
+		bytes   func() []byte
+		check   func(error) bool
+	}{
+		{"a batch that is not what its checksum says", func() []byte {
+			good := recipe{base: 0, next: 1}
+			bad := recipe{base: 1, next: 8, records: []logs.Record{someRecord(seeded(t, 1), 3, 0)}}
+			b := append(good.build(), bad.build()...)
+			b[len(b)-1] ^= 1
+			return b
+		}, func(err error) bool {
+			bad, ok := errors.AsType[*logs.Corrupt](err)
+			return ok && bad.From == 1 && bad.To == 8
+		}},
+		{"a format of long ago", func() []byte { b := make([]byte, 40); b[11], b[16] = 28, 1; return b },
+			func(err error) bool { return errors.Is(err, logs.ErrTooOld) }},
+	} {
+		t.Run(c.outcome, func(t *testing.T) {
+			cluster := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+			serveBytes(cluster, 100, c.bytes)
+			s := &teller{}
+			r := mustReader(t, cluster)
+			src := sourceOf(cluster, "t", 0)
+			if err := r.Open(src, logs.At(0), s); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.awaitLoss(t); !c.check(err) {
+				t.Error(err)
+			}
+			if err := r.Open(src, logs.At(0), &teller{}); err != nil {
+				t.Errorf("open again: %v", err)
+			}
+		})
+	}
+}
+
+func TestABrokerThatCannotTellIsTooOld(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.MaxVersions(kversion.V2_6_0()))
+	s := &teller{}
+	if err := mustReader(t, c).Open(audit.Source{Topic: "t"}, logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.awaitLoss(t); !errors.Is(err, logs.ErrTooOld) {
+		t.Error(err)
+	}
+}
+
+// From 2.7 to 3.0 brokers hold epochs against the log, and know topics by name.
+func TestTopicsAreReadByNameWhereTheBrokerHasNoIDs(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(3, "t"), kfake.MaxVersions(kversion.V2_7_0()))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	r := mustReader(t, c)
+	for p := range int32(3) {
+		s := &teller{}
+		if err := r.Open(audit.Source{Topic: "t", Partition: p}, logs.At(0), s); err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(3) {
+			if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Partition: p, Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			awaitThat(t, "the record", func() bool { _, n, _, _ := s.now(); return n == i+1 })
+		}
+	}
+}
+
+func TestDenialIsTold(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Fetch} {
+		t.Run(key.Name(), func(t *testing.T) {
+			c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Topic: "t", Err: kerr.TopicAuthorizationFailed, Count: -1})
+			s := &teller{}
+			if err := mustReader(t, c).Open(sourceOf(c, "t", 0), logs.At(0), s); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.awaitLoss(t); !errors.Is(err, logs.ErrDenied) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What nobody serves is told after a while, and why; it may be opened again.
+func TestWhatIsNotServedIsTold(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "t"))
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "t", Partitions: []int32{0}, Err: kerr.KafkaStorageError, Count: -1})
+	r := mustReader(t, c)
+	r.patience = 300 * time.Millisecond
+	s, other := &teller{}, &teller{}
+	src := sourceOf(c, "t", 0)
+	for src, s := range map[audit.Source]*teller{src: s, sourceOf(c, "t", 1): other} {
+		if err := r.Open(src, logs.At(0), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.awaitLoss(t); !errors.Is(err, logs.ErrUnavailable) || !errors.Is(err, kerr.KafkaStorageError) {
+		t.Error(err)
+	}
+	if _, _, lost, _ := other.now(); lost != nil {
+		t.Error("the other partition: ", lost)
+	}
+	fault.Remove()
+	again := &teller{}
+	if err := r.Open(src, logs.At(0), again); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("0")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	awaitThat(t, "the record", func() bool { _, n, _, _ := again.now(); return n == 1 })
+}
+
+// The broker that goes away is asked again, whatever port it comes back at.
+func TestABrokerThatIsReplacedIsFound(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
+	leader := c.LeaderFor("t", 0)
+	s := &teller{}
+	if err := mustReader(t, c).Open(sourceOf(c, "t", 0), logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	produce := func(i int64) {
+		producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer producer.Close()
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		awaitThat(t, "the record", func() bool { _, n, _, _ := s.now(); return n == i+1 })
+	}
+	produce(0)
+	if err := c.RemoveNode(leader); err != nil {
+		t.Fatal(err)
+	}
+	produce(1)
+	if _, _, err := c.AddNode(leader, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.MoveTopicPartition("t", 0, leader); err != nil {
+		t.Fatal(err)
+	}
+	produce(2)
+}
+
+func TestShutdownEndsEverything(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(30, "t"))
+	r := mustReader(t, c)
+	var s teller
+	for p := range int32(30) {
+		if err := r.Open(sourceOf(c, "t", p), logs.At(0), &s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := r.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := r.Open(sourceOf(c, "t", 0), logs.At(0), &s); err == nil {
+		t.Error("a reader that is shut down opens")
+	}
+	if _, _, lost, _ := s.now(); lost != nil {
+		t.Errorf("a source that was closed was also lost: %v", lost)
+	}
+}
