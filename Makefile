@@ -29,7 +29,7 @@ test-fast: ## the tests that need neither Java nor downloads
 	$(GO) test -short ./...
 
 SEEDS ?= 2000
-simulate: ## simulate counting and collecting on SEEDS seeds each, and look for mistakes put in on purpose
+simulate: ## run the simulations on SEEDS seeds each, and look for the mistakes put in on purpose
 	@$(GO) run ./internal/simulate -seeds $(SEEDS)
 
 verify: ## count a million messages on a real Apache Kafka and compare with an independent recount

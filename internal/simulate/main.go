@@ -1,8 +1,7 @@
-// Command simulate runs the deterministic simulations of counting and collecting
-// on many seeds, on all processors: what `make simulate` runs. The simulations
-// are tests (processors/counter, processors/collect: sim_test.go says what is
-// simulated); this program builds them once, deals out the seeds, and adds up
-// what they report.
+// Command simulate runs the deterministic simulations of counting, collecting,
+// sinking and viewing on many seeds, on all processors: what `make simulate` runs.
+// The simulations are tests (sim_test.go of each package says what is simulated);
+// this program builds them once, deals out the seeds, and adds up what they report.
 //
 // It writes two tables in Markdown, one of the worlds, one of the mistakes that
 // were put in on purpose and after how many runs each was found. The last lines
@@ -21,11 +20,14 @@ import (
 	"syscall"
 )
 
-// simulations are the packages whose tests simulate. Each has the tests
-// TestSimulation and TestMistakesAreFound, and the flags -seed and -seeds.
+// simulations are the packages whose tests simulate. Each has the test
+// TestSimulation, which takes -seed and -seeds and ends by saying `simulated PACKAGE
+// seeds N ... wrong N`; TestMistakesAreFound, if it has one, is run as well.
 var simulations = []simulation{
 	{pkg: "processors/counter", mistakes: []string{"-hunt"}},
 	{pkg: "processors/collect"},
+	{pkg: "processors/sink"},
+	{pkg: "views"},
 }
 
 func main() {

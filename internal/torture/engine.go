@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,4 +103,25 @@ func (e *engine) fillDisk() (free func() error, err error) {
 		_, _ = f.Write(block[:n])
 	}
 	return func() error { return os.Remove(name) }, nil
+}
+
+// do has it carry out a statement.
+func (e *engine) do(ctx context.Context, statement string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+e.addr+"/", strings.NewReader(statement))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
 }

@@ -58,6 +58,10 @@ func topicRecreated(i *injection) error {
 		}
 	}
 	w.traffic.pause(t.cluster, name)
+	// What was written without an acknowledgement may be counted, too.
+	if err := i.persist(nil, func(ctx context.Context) error { return w.reread(ctx, t, recounted{}) }); err != nil {
+		return err
+	}
 	w.say("topic %s is deleted and made again", name)
 	w.mu.Lock()
 	w.gone[incarnation(audit.Source{Cluster: t.cluster, Topic: name, TopicID: w.traffic.id(t.cluster, name)})] = true
@@ -99,6 +103,9 @@ func retention(i *injection) error {
 			w.traffic.burst(t, int32(partition), 1, i.rng.Uint64())
 			i.wait(200 * time.Millisecond)
 			w.traffic.burst(t, int32(partition), 200, i.rng.Uint64())
+			if err := i.persist(nil, func(ctx context.Context) error { return w.reread(ctx, t, recounted{}) }); err != nil {
+				return err
+			}
 		}
 	}
 	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name), Partition: int32(partition)}

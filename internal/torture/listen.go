@@ -189,13 +189,15 @@ func offsets(ctx context.Context, client *kgo.Client, topic string, which int64)
 // ends now. Of a compacted one the last offset may be gone: then it is enough
 // that nothing more comes.
 func (w *world) readTopic(ctx context.Context, topic string, each func(*kgo.Record)) error {
-	return readLog(ctx, w.clusters[home].Brokers(), topic, each)
+	return readLog(ctx, w.clusters[home].Brokers(), topic, true, each)
 }
 
 // silence is how long nothing must have come for a log to be at its end.
 const silence = 3 * time.Second
 
-func readLog(ctx context.Context, brokers []string, topic string, each func(*kgo.Record)) error {
+// readLog reads what is committed, up to the end of the log as it is now, and waits
+// for transactions that are open.
+func readLog(ctx context.Context, brokers []string, topic string, compacted bool, each func(*kgo.Record)) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
@@ -215,7 +217,7 @@ func readLog(ctx context.Context, brokers []string, topic string, each func(*kgo
 			delete(open, p)
 		}
 	}
-	for heard := time.Now(); len(open) > 0 && time.Since(heard) < silence; {
+	for heard := time.Now(); len(open) > 0 && (!compacted || time.Since(heard) < silence); {
 		limit, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 		fetches := client.PollFetches(limit)
 		cancel()

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,7 +188,31 @@ func (w *world) run(ctx context.Context, r *Result) error {
 		return err
 	}
 	w.stop()
+	w.alarms(r)
 	return nil
+}
+
+// alarms looks through the logs of all processes, also of those that were killed:
+// no books may ever have been out, but where two generations overlap.
+func (w *world) alarms(r *Result) {
+	seen := map[string]bool{}
+	for _, child := range w.children.List() {
+		if seen[child.Log] {
+			continue
+		}
+		seen[child.Log] = true
+		r.Checked["books"]++
+		text, err := os.ReadFile(child.Log)
+		if err != nil {
+			r.Wrong["books"] = append(r.Wrong["books"], err.Error())
+			continue
+		}
+		for line := range bytes.Lines(text) {
+			if bytes.Contains(line, []byte("do not balance")) && !bytes.Contains(line, []byte("kind=overlap")) && !bytes.Contains(line, []byte("may be counted twice")) {
+				r.Wrong["books"] = append(r.Wrong["books"], fmt.Sprintf("%s: %s", child.Name, bytes.TrimSpace(line)))
+			}
+		}
+	}
 }
 
 // counting waits until something is counted and stored: faults during the first seconds of a
@@ -221,11 +246,17 @@ func (w *world) torment(ctx context.Context, r *Result) error {
 			continue
 		}
 		if why := f.needs(w); why != "" {
+			if slices.Contains(w.o.Only, f.Name) {
+				return fmt.Errorf("%s was asked for and cannot be injected: %s", f.Name, why)
+			}
 			r.Left[f.Name] = why
 			continue
 		}
 		chosen = append(chosen, f)
 		r.Planned = append(r.Planned, f.Name)
+	}
+	if len(chosen) == 0 {
+		return errors.New("no fault is left to be injected: see --only and --without")
 	}
 	plan := NewPlan(w.seed, w.o.Time, chosen)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -270,7 +301,7 @@ func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error
 		return err
 	}
 	w.say("recounted; waiting until everybody agrees")
-	wrong, checked, err := w.settle(ctx, found, view)
+	wrong, silent, checked, err := w.settle(ctx, found, view)
 	if err != nil {
 		return err
 	}
@@ -278,6 +309,9 @@ func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error
 		for i := range list {
 			r.Wrong[name] = append(r.Wrong[name], list[i].String())
 		}
+	}
+	for name, failed := range silent {
+		r.Wrong[name] = append(r.Wrong[name], fmt.Sprintf("it does not answer: %v", failed))
 	}
 	maps.Copy(r.Checked, checked)
 	// Every record that was ever said, whoever said it.
@@ -291,56 +325,55 @@ func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error
 }
 
 // settle asks all readers until none is wrong and that has lasted, or until it
-// has taken too long. It gives the last answers.
-func (w *world) settle(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, checked map[string]int, err error) {
+// has taken too long. It gives the last answers, and why a reader gave none.
+func (w *world) settle(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, silent map[string]error, checked map[string]int, err error) {
 	began := time.Now()
 	var right time.Time // since when all are
 	said := began
 	for {
-		var failed error
-		wrong, checked, failed = w.ask(ctx, found, view)
+		wrong, silent, checked = w.ask(ctx, found, view)
 		now := time.Now()
-		bad := failed != nil || len(wrong) > 0
+		bad := len(silent) > 0 || len(wrong) > 0
 		switch {
 		case bad && now.Sub(began) > settleWithin:
-			return wrong, checked, failed
+			return wrong, silent, checked, nil
 		case bad:
 			right = time.Time{}
 		case right.IsZero():
 			right = now
 		case now.Sub(right) >= hold:
-			return wrong, checked, nil
+			return wrong, silent, checked, nil
 		}
 		if bad && now.Sub(said) > 5*time.Second {
 			said = now
-			w.say("not yet: %s %v", summary(wrong), failed)
+			w.say("not yet: %s %v", summary(wrong), silent)
 		}
 		select {
 		case <-ctx.Done():
-			return wrong, checked, context.Cause(ctx)
+			return wrong, silent, checked, context.Cause(ctx)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }
 
 // ask asks every reader once.
-func (w *world) ask(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, checked map[string]int, err error) {
+func (w *world) ask(ctx context.Context, found recounted, view *views.Sources) (wrong map[string][]difference, silent map[string]error, checked map[string]int) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	want := w.expect(found, w.said)
-	wrong, checked = map[string][]difference{}, map[string]int{}
+	wrong, silent, checked = map[string][]difference{}, map[string]error{}, map[string]int{}
 	for _, reader := range w.readers(view) {
-		got, failed := reader.ask(ctx)
-		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", reader.name, failed))
+		checked[reader.name] = len(want)
+		got, err := reader.ask(ctx)
+		if err != nil {
+			silent[reader.name] = err
 			continue
 		}
-		checked[reader.name] = len(want)
 		if list := compare(reader, got, want); len(list) > 0 {
 			wrong[reader.name] = list
 		}
 	}
-	return wrong, checked, err
+	return wrong, silent, checked
 }
 
 func summary(wrong map[string][]difference) string {

@@ -19,6 +19,7 @@ type Summary struct {
 	Cells    int // windows alone, each once
 	Wrong    int
 	Bad      []string // the runs with which not all was well, with what reproduces them
+	unjudged []string // seeds of runs that are in none of the numbers
 	first    uint64
 	last     uint64
 	faults   map[string]*faultSum
@@ -35,8 +36,15 @@ type bySum struct{ checked, wrong int }
 func Sum(results []*Result) *Summary {
 	s := &Summary{Kafka: results[0].kind(), first: results[0].Seed, faults: map[string]*faultSum{}, left: map[string]string{}, by: map[string]*bySum{}}
 	for _, r := range results {
-		s.Runs++
 		s.last = r.Seed
+		if !r.OK() {
+			s.Bad = append(s.Bad, fmt.Sprintf("seed %d", r.Seed))
+		}
+		if r.Failed != "" {
+			s.unjudged = append(s.unjudged, fmt.Sprint(r.Seed))
+			continue
+		}
+		s.Runs++
 		s.Messages += r.Messages
 		s.Cells += r.Cells()
 		s.Wrong += r.Wrongs()
@@ -60,9 +68,6 @@ func Sum(results []*Result) *Summary {
 			f.runs++
 			f.cells += r.Cells()
 			f.wrong += r.Wrongs()
-		}
-		if !r.OK() {
-			s.Bad = append(s.Bad, fmt.Sprintf("seed %d", r.Seed))
 		}
 	}
 	return s
@@ -130,13 +135,16 @@ func (s *Summary) markdown() string {
 	if s.Wrong == 0 && s.Cells > 0 {
 		fmt.Fprintf(&b, " If windows went wrong independently of each other, fewer than %.2g of them would with 95 %% confidence (1 - 0.05^(1/%d)); faults hit many windows at once, so take it for an order of magnitude.", Bound(s.Cells), s.Cells)
 	}
+	if len(s.unjudged) > 0 {
+		fmt.Fprintf(&b, " Not judged, and in none of the numbers: seeds %s.", strings.Join(s.unjudged, ", "))
+	}
 	b.WriteString("\n\n| fault | times injected | windows checked in runs with it | wrong |\n|---|---:|---:|---:|\n")
 	for _, name := range s.order() {
 		f := s.faults[name]
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", name, f.times, f.cells, f.wrong)
 	}
 	b.WriteString("\n| said by | checked | wrong |\n|---|---:|---:|\n")
-	for _, by := range []string{"table", "view", "ClickHouse", "REST", "law", "missed ranges", "health", "processes"} {
+	for _, by := range []string{"table", "view", "ClickHouse", "REST", "law", "missed ranges", "books", "health", "processes"} {
 		if n := s.by[by]; n != nil {
 			fmt.Fprintf(&b, "| %s | %d | %d |\n", by, n.checked, n.wrong)
 		}

@@ -58,7 +58,27 @@ func TestScatteredEventTimesCostSegmentsAndPausesNotMessages(t *testing.T) {
 	})
 }
 
-// value reads a counter or a gauge.
+func TestAStopStoresWhatIsLeftInParts(t *testing.T) {
+	w := newWorld(t, kafkatest.Kfake(t))
+	orders := w.prefix + "orders"
+	const partitions, each = 160, 20
+	must(t, w.c.CreateTopic(t.Context(), orders, partitions, nil))
+	for p := range int32(partitions) {
+		w.produce(orders, p, each)
+	}
+	registry := prometheus.NewRegistry()
+	// Nothing is flushed before the stop but what a shard's first flush finds, and a
+	// flush has 7 rows of 8 shards.
+	stop := w.instance(func(o *count.Options) { o.FlushEvery, o.RowsPerSecond, o.Metrics = time.Minute, 1, registry })
+	w.await("all to be read", func() bool { return value(t, registry, "chaperone_count_messages_total") == partitions*each })
+	stop()
+	w.agree()
+	if rows, flushes := value(t, registry, "chaperone_count_rows_total"), value(t, registry, "chaperone_count_flush_seconds"); flushes < rows/14 {
+		t.Errorf("%v rows were stored in %v flushes", rows, flushes)
+	}
+}
+
+// value reads a counter, a gauge, or how many values a histogram has.
 func value(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -66,7 +86,7 @@ func value(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	for _, f := range families {
 		if f.GetName() == name {
 			m := f.GetMetric()[0]
-			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	t.Fatalf("there is no metric %s", name)

@@ -128,9 +128,10 @@ func (s *shard) list() []*source {
 	return l
 }
 
-// drain stores everything that was counted. Readers have been closed.
+// drain stores everything that was counted, in parts as always: all of it at once
+// could be more than there is memory for. Readers have been closed.
 func (s *shard) drain(ctx context.Context) error {
-	for {
+	for before := -1; ; {
 		left := 0
 		for _, x := range s.list() {
 			x.mu.Lock()
@@ -142,8 +143,12 @@ func (s *shard) drain(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		if err := s.flush(ctx, 1<<30); err != nil {
+		if err := s.flush(ctx, s.budget()); err != nil {
 			return fmt.Errorf("%d sources not stored to the end: %w", left, err)
+		}
+		if left != before {
+			before = left
+			continue
 		}
 		select {
 		case <-ctx.Done():

@@ -60,7 +60,10 @@ func (p *Processor) feed(ctx context.Context, c *claim) error {
 				<-ctx.Done()
 				return nil
 			}
-			if err := w.submit(ctx, msg); err != nil {
+			switch err := w.submit(ctx, msg); {
+			case errors.Is(err, errStopping):
+				return w.drain(ctx) // and reads nothing after what it has not submitted
+			case err != nil:
 				return err
 			}
 		case <-w.pos.changed:
@@ -74,6 +77,10 @@ func (p *Processor) feed(ctx context.Context, c *claim) error {
 		}
 	}
 }
+
+// errStopping says that a record was not submitted: the work ends. If another
+// one were read after it, a commit would pass it by.
+var errStopping = errors.New("the sink is stopping")
 
 // feed is the work on one partition.
 type feed struct {
@@ -118,9 +125,9 @@ func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
 				return err
 			}
 		case <-w.c.Draining:
-			return nil // it is left for the next owner, and nothing is read after it
+			return errStopping // it is left for the next owner
 		case <-ctx.Done():
-			return nil
+			return errStopping
 		}
 	}
 }
