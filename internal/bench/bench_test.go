@@ -39,10 +39,12 @@ func TestMedianIsTheMiddle(t *testing.T) {
 func TestDocumentsAreJSONOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range 1000 {
-		b := document(rng, 1795285200123, i)
-		var v struct{ TS int64 }
-		if err := json.Unmarshal(b, &v); err != nil || v.TS != 1795285200123 || len(b) != docSize {
-			t.Fatalf("%d bytes, %v: %s", len(b), err, b)
+		for _, size := range []int{small, large} {
+			b := document(rng, 1795285200123, i, size)
+			var v struct{ TS int64 }
+			if err := json.Unmarshal(b, &v); err != nil || v.TS != 1795285200123 || len(b) != size {
+				t.Fatalf("%d bytes, %v: %s", len(b), err, b)
+			}
 		}
 	}
 }
