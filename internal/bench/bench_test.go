@@ -39,10 +39,12 @@ func TestMedianIsTheMiddle(t *testing.T) {
 func TestDocumentsAreJSONOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range 1000 {
-		b := document(rng, 1795285200123, i)
-		var v struct{ TS int64 }
-		if err := json.Unmarshal(b, &v); err != nil || v.TS != 1795285200123 || len(b) != docSize {
-			t.Fatalf("%d bytes, %v: %s", len(b), err, b)
+		for _, size := range []int{small, large} {
+			b := document(rng, 1795285200123, i, size)
+			var v struct{ TS int64 }
+			if err := json.Unmarshal(b, &v); err != nil || v.TS != 1795285200123 || len(b) != size {
+				t.Fatalf("%d bytes, %v: %s", len(b), err, b)
+			}
 		}
 	}
 }
@@ -51,7 +53,7 @@ func TestEventTimesLieInTheWindowsAndBeforeTheirRecords(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	const base = 3 * windowMs
 	for _, spread := range []bool{false, true} {
-		o := fillOrder{Partitions: 4, Messages: 4 * 600, Windows: windows, Base: base, Spread: spread}
+		o := fillOrder{Partitions: 4, Messages: 4 * 600, Size: small, Windows: windows, Base: base, Spread: spread}
 		seen := map[int64]bool{}
 		for i := range o.Messages {
 			event, stamp := times(rng, i, o)

@@ -74,7 +74,7 @@ func (r *runner) rows(ctx context.Context) error {
 func (r *runner) catchUp(ctx context.Context) error {
 	const partitions = 4
 	sources := r.o.topics * partitions
-	order := fillOrder{Partitions: partitions, Messages: r.o.catchUp / r.o.topics, Windows: segmentWindows, Base: baseOf(segmentWindows)}
+	order := fillOrder{Partitions: partitions, Messages: r.o.catchUp / r.o.topics, Size: small, Windows: segmentWindows, Base: baseOf(segmentWindows)}
 	for i := range r.o.topics {
 		order.Topics = append(order.Topics, fillTopic{fmt.Sprintf("bounds-%04d", i), "none"})
 	}

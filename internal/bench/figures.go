@@ -5,9 +5,6 @@ import (
 	"slices"
 )
 
-// aims of a comparison; zero is none.
-type aims struct{ cpu, rate float64 }
-
 // An aim is what a figure should be.
 type aim struct {
 	sign  string // "<=" or ">="; empty for no aim
@@ -71,6 +68,28 @@ func (l results) costs() (v []float64) {
 	return v
 }
 
+func (l results) opened() (v []float64) {
+	for _, r := range l {
+		v = append(v, r.Opened.Seconds())
+	}
+	return v
+}
+
+func (l results) idles() (v []float64) {
+	for _, r := range l {
+		v = append(v, r.Idle)
+	}
+	return v
+}
+
+// over divides the values of each round by those of others in the same round.
+func over(v, others []float64) (ratios []float64) {
+	for i := range v {
+		ratios = append(ratios, v[i]/others[i])
+	}
+	return ratios
+}
+
 // median of at least one value.
 func median(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
@@ -79,5 +98,5 @@ func median(v []float64) float64 {
 }
 
 func spread(v []float64) string {
-	return fmt.Sprintf("%.3f..%.3f over %d pairs", slices.Min(v), slices.Max(v), len(v))
+	return fmt.Sprintf("%.3f..%.3f over %d rounds", slices.Min(v), slices.Max(v), len(v))
 }

@@ -14,7 +14,8 @@ const (
 	windowSize = 10 * time.Minute
 	windowMs   = int64(windowSize / time.Millisecond)
 	windows    = 6
-	docSize    = 200 // bytes of a value
+	small      = 200 // bytes of a value
+	large      = 1000
 )
 
 // A cell is where messages count: the source and the start of the window, in
@@ -43,6 +44,7 @@ type fillOrder struct {
 	// in Unix milliseconds; if zero, so that the last one ended an hour ago.
 	Windows int64
 	Base    int64
+	Size    int // bytes of a value
 	// Spread makes latencies of a millisecond as likely as of fifteen minutes, so
 	// that their bins lie far apart; else most are below two seconds and one in
 	// twenty is of minutes.
@@ -54,7 +56,7 @@ type fillTopic struct{ Name, Compression string }
 // fill writes the messages and says what they are; cells are named without a
 // topic, as they are the same in each.
 func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
-	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression()}
+	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 	clients := map[string]*kgo.Client{}
 	for _, t := range o.Topics {
 		if clients[t.Compression] != nil {
@@ -91,7 +93,7 @@ func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
 		}
 		partition := int32(i % o.Partitions)
 		event, stamp := times(rng, i, o)
-		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i), Timestamp: time.UnixMilli(stamp)}
+		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i, o.Size), Timestamp: time.UnixMilli(stamp)}
 		for _, t := range o.Topics {
 			r := record
 			r.Topic = t.Name
@@ -143,13 +145,16 @@ var (
 	methods  = []string{"GET", "GET", "GET", "POST", "PUT"}
 )
 
-// document is JSON of docSize bytes with the event time in the middle.
-func document(r *rand.Rand, ts int64, i int) []byte {
-	b := make([]byte, 0, docSize+64)
+// document is JSON of so many bytes with the event time near its beginning.
+func document(r *rand.Rand, ts int64, i, size int) []byte {
+	b := make([]byte, 0, size+64)
 	b = fmt.Appendf(b, `{"id":"%016x%08x","service":"%s","host":"web-%04d",`, r.Uint64(), i, services[r.IntN(len(services))], r.IntN(400))
 	b = fmt.Appendf(b, `"ts":%d,"method":"%s","path":"/api/v1/items/%d","status":%d,`, ts, methods[r.IntN(len(methods))], r.IntN(1_000_000), 200+r.IntN(3)*100)
+	for n := 0; len(b) < size-small; n++ {
+		b = fmt.Appendf(b, `"attr_%02d":"%s-%d",`, n, services[r.IntN(len(services))], r.IntN(100_000))
+	}
 	b = fmt.Appendf(b, `"dur_us":%d,"note":"`, r.IntN(100_000))
-	for len(b) < docSize-2 {
+	for len(b) < size-2 {
 		b = append(b, 'a'+byte(r.IntN(26)))
 	}
 	return append(b, '"', '}')

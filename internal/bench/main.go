@@ -5,20 +5,24 @@
 // is a process of its own, this program started again, which reads the same
 // messages from the first to the last:
 //
-//	raw    sarama's partition consumers with the settings of our reader, and
-//	       nothing done with what they read
-//	count  the counting processor as it is deployed: JSON event time, latency
-//	       bins, fingerprint and power sums, flushes, progress
+//	raw      sarama's partition consumers with the settings of our reader, and
+//	         nothing done with what they read
+//	franz    franz-go, as much at a time, and nothing done with it
+//	loop     what people write by hand: franz-go, gjson, a map of counts
+//	count    the counting processor as it is deployed: JSON event time, latency
+//	         bins, fingerprint and power sums, flushes, progress
+//	inplace  the same, and topics read in place
 //
 // A pass measures from the first message to the last: wall clock, and the CPU
-// time of the whole process. Passes alternate, a pair gives a ratio, and a
-// figure is the median of the pairs; machines drift by more from one minute to
+// time of the whole process. Passes take turns, each round gives ratios, and a
+// figure is the median of the rounds; machines drift by more from one minute to
 // the next than what is measured here. Every counting pass has topics of its
 // own on the broker, counts everything anew, and is checked: the records on its
 // audit topic must add up to what was produced, per partition and window.
 //
-// Then one process counts a thousand topics, and its memory is read when all of
-// their windows are on the audit topic.
+// Then both readers, without the counting, open four thousand partitions in which
+// hardly anything comes. And one process counts a thousand topics, and its memory
+// is read when all of their windows are on the audit topic.
 //
 // With -only bounds the real program is measured instead where there is much of
 // everything: bounds.go.
@@ -34,9 +38,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,8 +51,9 @@ import (
 )
 
 type options struct {
-	pairs      int // measured ones; a warm-up pair comes before
+	rounds     int // measured ones; one to warm up comes before
 	messages   int
+	logs       string
 	partitions int
 	topics     int
 	profiles   string
@@ -60,12 +68,13 @@ func main() {
 	// The flags of a pass are set by the parent.
 	var o options
 	var p pass
-	flag.IntVar(&o.pairs, "pairs", 5, "measured pairs of passes, raw and count in turn")
-	flag.IntVar(&o.messages, "messages", 4_000_000, "messages of a pass")
+	flag.IntVar(&o.rounds, "rounds", 5, "measured rounds over the log of 200 B without compression; at most 3 over others")
+	flag.IntVar(&o.messages, "messages", 4_000_000, "messages of 200 B in a pass; of 1 KB a quarter")
+	flag.StringVar(&o.logs, "logs", "200B,200B-lz4,200B-zstd,1KB,1KB-lz4,1KB-zstd", "logs that are read at full speed")
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic that is read")
 	flag.IntVar(&o.topics, "topics", 1000, "topics of the large memory pass; each has 4 partitions and 6 windows")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of the passes, which slow them down; empty for none")
-	flag.StringVar(&o.only, "only", "", "rate or memory; empty for both. Or bounds, or a part of that: rows, scatter, catch-up")
+	flag.StringVar(&o.only, "only", "", "rate, idle or memory; empty for all. Or bounds, or a part of that: rows, scatter, catch-up")
 	flag.StringVar(&o.limit, "limit", "512MiB", "of bounds: memory.limit of the instances")
 	flag.IntVar(&o.catchUp, "catch-up", 2_000_000, "of bounds: messages to catch up in all topics together")
 	flag.IntVar(&o.distinct, "distinct", 1_000_000, "of bounds: messages of the scattered source, each in a window of its own")
@@ -102,28 +111,25 @@ func bench(ctx context.Context, o options) error {
 	defer kafka.Close()
 	r := &runner{o: o, kafka: kafka, client: client, server: server}
 
-	if o.only != "" && o.only != "rate" && o.only != "memory" {
+	if o.only != "" && o.only != "rate" && o.only != "idle" && o.only != "memory" {
 		if err := r.bounds(ctx); err != nil {
 			return err
 		}
 		fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
 		return nil
 	}
-	if o.only != "memory" {
-		const plain, lz4 = "bench-none", "bench-lz4"
-		fmt.Printf("filling %s and %s with %d messages\n", plain, lz4, o.messages)
-		want, err := r.fill(ctx, fillOrder{Topics: []fillTopic{{plain, "none"}, {lz4, "lz4"}}, Partitions: o.partitions, Messages: o.messages})
-		if err != nil {
-			return err
-		}
-		if err := r.rates(ctx, "200B", plain, o.pairs, want, aims{cpu: 1.30, rate: 0.85}); err != nil {
-			return err
-		}
-		if err := r.rates(ctx, "200B-lz4", lz4, min(o.pairs, 3), want, aims{}); err != nil {
+	wants := func(part string) bool { return o.only == "" || o.only == part }
+	if wants("rate") {
+		if err := r.rates(ctx); err != nil {
 			return err
 		}
 	}
-	if o.only != "rate" {
+	if wants("idle") {
+		if err := r.idle(ctx, min(o.rounds, 3)); err != nil {
+			return err
+		}
+	}
+	if wants("memory") {
 		if err := r.memory(ctx, 1, 0); err != nil {
 			return err
 		}
@@ -132,6 +138,48 @@ func bench(ctx context.Context, o options) error {
 		}
 	}
 	fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
+	return nil
+}
+
+// rates fills the logs that are wanted and compares all kinds of passes over them.
+func (r *runner) rates(ctx context.Context) error {
+	small200 := map[string]aim{"inplace-rate-over-raw": atLeast(1.7), "inplace-rate-over-loop": atLeast(1.4), "inplace-cpu-over-loop": atMost(0.65)}
+	large1000 := map[string]aim{"inplace-rate-over-loop": atLeast(1.2)}
+	for _, log := range []struct {
+		name           string
+		size, messages int
+		aims           map[string]aim
+	}{{"200B", small, r.o.messages, small200}, {"1KB", large, r.o.messages / 4, large1000}} {
+		order := fillOrder{Partitions: r.o.partitions, Messages: log.messages, Size: log.size}
+		var all []comparison
+		for _, codec := range []string{"none", "lz4", "zstd"} {
+			c := comparison{name: log.name + "-" + codec, topic: "bench-" + log.name + "-" + codec, rounds: min(r.o.rounds, 3), aims: maps.Clone(log.aims)}
+			if codec == "none" {
+				c.name = log.name
+			}
+			if c.name == "200B" {
+				c.rounds = r.o.rounds
+				c.aims["cpu-ratio"], c.aims["rate-ratio"] = atMost(1.30), atLeast(0.85)
+			}
+			if slices.Contains(strings.Split(r.o.logs, ","), c.name) {
+				all = append(all, c)
+				order.Topics = append(order.Topics, fillTopic{c.topic, codec})
+			}
+		}
+		if len(all) == 0 {
+			continue
+		}
+		fmt.Printf("filling %d logs of %s with %d messages\n", len(all), log.name, log.messages)
+		want, err := r.fill(ctx, order)
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if err := r.compare(ctx, c, want); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,14 +16,21 @@ type result struct {
 	Messages uint64        // between the first sight of any and the last
 	Wall     time.Duration // likewise
 	CPU      time.Duration // user and system, of the process, likewise
+	Mallocs  uint64        // allocations on the heap, likewise
 	Resident int64         // bytes, at the end
 	Peak     int64         // bytes, the most that were resident
 	Live     uint64        // of rows: bytes of heap that are held
 	Want     truth         // of a filling: what was produced
+	Said     truth         // of the loop: what it has counted
+	Opened   time.Duration // of an idle pass: until all partitions had been read from
+	Idle     float64       // ... and the CPUs it took while nothing came
 }
 
 func (r result) rate() float64 { return float64(r.Messages) / r.Wall.Seconds() }
 func (r result) cost() float64 { return float64(r.CPU.Nanoseconds()) / 1e3 / float64(r.Messages) }
+
+// allocated is how many allocations a message takes.
+func (r result) allocated() float64 { return float64(r.Mallocs) / float64(r.Messages) }
 
 func (r result) String() string {
 	return fmt.Sprintf("%7.0f k msg/s  %.3f us/msg  peak %3d MB", r.rate()/1e3, r.cost(), r.Peak>>20)
@@ -40,16 +48,20 @@ func measure(ctx context.Context, count func() uint64, total uint64) (r result, 
 	var first uint64
 	var wall time.Time
 	var used time.Duration
+	var before, after runtime.MemStats
 	for {
 		n := count()
 		switch {
 		case n > total:
 			return r, fmt.Errorf("%d messages counted of %d", n, total)
 		case n > 0 && first == 0:
+			runtime.ReadMemStats(&before)
 			first, wall, used = n, time.Now(), cpuTime()
 		}
 		if n == total {
 			r.Messages, r.Wall, r.CPU = n-first, time.Since(wall), cpuTime()-used
+			runtime.ReadMemStats(&after)
+			r.Mallocs = after.Mallocs - before.Mallocs
 			return r, nil
 		}
 		select {

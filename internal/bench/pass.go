@@ -13,12 +13,12 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/health"
@@ -33,11 +33,12 @@ const passTime = 10 * time.Minute
 
 // A pass is what a child process does.
 type pass struct {
-	kind       string // fill, raw, count, rows, or hold: count, then wait for a line of input before the memory is read
+	kind       string // see run; hold counts, and waits for a line of input before the memory is read
 	brokers    string
 	topics     string // prefix of the names of those that are read
 	partitions int
 	messages   uint64
+	have       int64  // of an idle pass: messages that are there when it begins
 	own        string // prefix of chaperone's own topics
 	order      string // of fill
 	profile    string // file names without their ends; empty for none
@@ -49,6 +50,7 @@ func (p *pass) flags() {
 	flag.StringVar(&p.topics, "child-topics", "", "for the parent")
 	flag.IntVar(&p.partitions, "child-partitions", 0, "for the parent")
 	flag.Uint64Var(&p.messages, "child-messages", 0, "for the parent")
+	flag.Int64Var(&p.have, "child-have", 0, "for the parent")
 	flag.StringVar(&p.own, "child-own", "", "for the parent")
 	flag.StringVar(&p.order, "child-order", "", "for the parent")
 	flag.StringVar(&p.profile, "child-profile", "", "for the parent")
@@ -56,7 +58,7 @@ func (p *pass) flags() {
 
 func (p *pass) args() []string {
 	return []string{"-child", p.kind, "-child-brokers", p.brokers, "-child-topics", p.topics, "-child-partitions", fmt.Sprint(p.partitions),
-		"-child-messages", fmt.Sprint(p.messages), "-child-own", p.own, "-child-order", p.order, "-child-profile", p.profile}
+		"-child-messages", fmt.Sprint(p.messages), "-child-have", fmt.Sprint(p.have), "-child-own", p.own, "-child-order", p.order, "-child-profile", p.profile}
 }
 
 func (p *pass) run(ctx context.Context) (err error) {
@@ -74,8 +76,14 @@ func (p *pass) run(ctx context.Context) (err error) {
 		r, err = p.raw(ctx)
 	case "rows":
 		r, err = p.rows()
-	case "count", "hold":
+	case "franz":
+		r, err = p.franz(ctx)
+	case "loop":
+		r, err = p.loop(ctx)
+	case "count", "inplace", "hold":
 		r, err = p.count(ctx)
+	case "idle-sarama", "idle-inplace":
+		r, err = p.idle(ctx)
 	default:
 		err = errors.New("no such pass")
 	}
@@ -95,6 +103,11 @@ func config() *sarama.Config {
 	return c
 }
 
+// franzConfig is what it would be for franz-go.
+func (p *pass) franzConfig() ([]kgo.Opt, error) {
+	return []kgo.Opt{kgo.SeedBrokers(p.list()...), kgo.ClientID("chaperone-bench")}, nil
+}
+
 // profiled measures, with a profile if one is wanted.
 func (p *pass) profiled(ctx context.Context, count func() uint64) (r result, err error) {
 	if p.profile != "" {
@@ -109,49 +122,6 @@ func (p *pass) profiled(ctx context.Context, count func() uint64) (r result, err
 		defer pprof.StopCPUProfile()
 	}
 	return measure(ctx, count, p.messages)
-}
-
-// raw reads and does nothing else.
-func (p *pass) raw(ctx context.Context) (r result, err error) {
-	consumer, err := sarama.NewConsumer(p.list(), shards.SourceConfig(config()))
-	if err != nil {
-		return r, err
-	}
-	var read atomic.Uint64
-	failed := make(chan error, 1)
-	for partition := range p.partitions {
-		go func() {
-			pc, err := consumer.ConsumePartition(p.topics, int32(partition), sarama.OffsetOldest)
-			if err != nil {
-				failed <- err
-				return
-			}
-			go func() {
-				for err := range pc.Errors() {
-					fmt.Fprintln(os.Stderr, "raw:", err)
-				}
-			}()
-			// What is in the channel is taken without looking at the clock or at
-			// the counter: this is the cheapest way to read it.
-			messages := pc.Messages()
-			for range messages {
-				n := uint64(1)
-				for more := len(messages); more > 0; more-- {
-					<-messages
-					n++
-				}
-				read.Add(n)
-			}
-		}()
-	}
-	r, err = p.profiled(ctx, read.Load)
-	select {
-	case failure := <-failed:
-		err = failure
-	default:
-	}
-	r.memory()
-	return r, err
 }
 
 // count runs an instance of the counting processor until it has counted all,
@@ -174,11 +144,15 @@ func (p *pass) count(ctx context.Context) (r result, err error) {
 	}
 	defer starts.Close()
 	registry := &meters{Registry: prometheus.NewRegistry()}
+	cluster := count.Cluster{Name: "bench", Tier: "regional", Datacenter: "dc1", Brokers: p.list(), Config: config,
+		Audited: func(topic string) bool { return strings.HasPrefix(topic, p.topics) }}
+	if p.kind == "inplace" {
+		cluster.InPlace = p.franzConfig
+	}
 	processor := count.New(count.Options{
 		Brokers: p.list(), Config: config, Topology: topology, Codecs: selector, Starts: starts, Log: log,
 		Health: &health.Registry{}, Metrics: registry, Host: "bench", WindowSize: windowSize, DisplayGroup: p.own + "-display",
-		Clusters: []count.Cluster{{Name: "bench", Tier: "regional", Datacenter: "dc1", Brokers: p.list(), Config: config,
-			Audited: func(topic string) bool { return strings.HasPrefix(topic, p.topics) }}},
+		Clusters: []count.Cluster{cluster},
 	})
 	running, stop := context.WithCancel(ctx)
 	defer stop()

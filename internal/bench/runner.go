@@ -111,56 +111,12 @@ func (r *runner) fill(ctx context.Context, o fillOrder) (truth, error) {
 	return res.Want, err
 }
 
-// rates compares reading with counting, by turns.
-func (r *runner) rates(ctx context.Context, name, topic string, pairs int, want truth, a aims) error {
-	expected := want.of(topic)
-	messages := expected.messages()
-	var cost, rate []float64
-	var raw, counting results
-	for i := range pairs + 1 {
-		plain, err := r.child(ctx, pass{kind: "raw", topics: topic, partitions: r.o.partitions, messages: messages}, nil)
-		if err != nil {
-			return err
-		}
-		own := fmt.Sprintf("%s-%d", "chaperone", r.n)
-		counted, err := r.child(ctx, pass{kind: "count", topics: topic, messages: messages, own: own}, nil)
-		if err != nil {
-			return err
-		}
-		if err := r.check(ctx, own, expected); err != nil {
-			return fmt.Errorf("pass %d counted wrong: %w", r.n, err)
-		}
-		if err := r.forget(own); err != nil {
-			return err
-		}
-		label := fmt.Sprintf("pair %d", i)
-		if i == 0 {
-			label = "warm-up"
-		}
-		fmt.Printf("%-9s %-8s raw %s | count %s | cpu x%.3f  rate x%.3f\n", name, label, plain, counted, counted.cost()/plain.cost(), counted.rate()/plain.rate())
-		if i == 0 {
-			continue
-		}
-		raw, counting = append(raw, plain), append(counting, counted)
-		cost = append(cost, counted.cost()/plain.cost())
-		rate = append(rate, counted.rate()/plain.rate())
-	}
-	fmt.Printf("%s: every counting pass agrees with what was produced in %d windows of partitions\n", name, len(expected))
-	figure("rate-raw-"+name, "messages/s", median(raw.rates()), none)
-	figure("rate-count-"+name, "messages/s", median(counting.rates()), none)
-	figure("cpu-raw-"+name, "us/message", median(raw.costs()), none)
-	figure("cpu-count-"+name, "us/message", median(counting.costs()), none)
-	figure("cpu-ratio-"+name, spread(cost), median(cost), atMost(a.cpu))
-	figure("rate-ratio-"+name, spread(rate), median(rate), atLeast(a.rate))
-	return nil
-}
-
 // memory counts topics of 4 partitions and 6 windows, few messages in each, and
 // reads the memory of the process when all is on the audit topic.
 func (r *runner) memory(ctx context.Context, topics int, aim float64) error {
 	const partitions, perWindow = 4, 20
 	prefix := fmt.Sprintf("memory%d-", topics)
-	order := fillOrder{Partitions: partitions, Messages: partitions * windows * perWindow, Spread: true}
+	order := fillOrder{Partitions: partitions, Messages: partitions * windows * perWindow, Size: small, Spread: true}
 	for i := range topics {
 		order.Topics = append(order.Topics, fillTopic{fmt.Sprintf("%s%04d", prefix, i), "none"})
 	}

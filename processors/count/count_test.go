@@ -546,3 +546,42 @@ func TestProgressIsExactWhereTheReaderIs(t *testing.T) {
 		w.agree()
 	})
 }
+
+// What an unclean election takes away has been counted, and what comes in its
+// place is another log: the windows around it are unknown, and it is said where.
+func TestALogThatWasCutBeginsAGeneration(t *testing.T) {
+	c := kafkatest.Three(t)
+	w := newWorld(t, c)
+	w.inPlace = true
+	orders := w.prefix + "orders"
+	must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+	w.produce(orders, 0, 100)
+	w.instance(nil)
+	w.agree()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	must(t, c.ElectUnclean(ctx, orders, 0, func(context.Context) error {
+		w.produce(orders, 0, 40)
+		w.agree()
+		return nil
+	}))
+	w.connect()
+	w.produce(orders, 0, 200) // the log is longer than ever
+	w.agree()                 // what was lost stays counted: it was there
+	w.await("what was cut to be said", func() bool {
+		for _, r := range w.miss {
+			if m := r.Missed; m.Reason == audit.MissedTruncated && m.From == 100 && m.To == 140 && r.Generation == 1 {
+				return true
+			}
+		}
+		return false
+	})
+	w.await("caught up with what is there now", func() bool {
+		for _, r := range w.prog {
+			if s := r.Progress.Sources[0]; s.Next == 300 && s.CaughtUp == audit.CaughtUpYes && s.Generation == 1 {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -59,7 +59,7 @@ func TestPausedSourcesThatLetGoMissNothing(t *testing.T) {
 				src.Partition = int32(p)
 				produce(t, c, numbered(src, 0, messages)...)
 				all[p] = &stutterer{src: src, ready: ready}
-				if err := r.Open(src, 0, all[p]); err != nil {
+				if err := r.Open(src, logs.At(0), all[p]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -130,7 +130,7 @@ func TestPausedSourcesHoldBoundedMemory(t *testing.T) {
 	for p := range sinks {
 		src.Partition = int32(p)
 		sinks[p] = &counting{}
-		if err := r.Open(src, 0, sinks[p]); err != nil {
+		if err := r.Open(src, logs.At(0), sinks[p]); err != nil {
 			t.Fatal(err)
 		}
 	}
