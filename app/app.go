@@ -366,7 +366,10 @@ func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Proc
 		}
 		cluster := count.Cluster{Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: connect, Audited: audited}
 		if a.cfg.Count.Reader == config.InPlace {
-			cluster.InPlace = func() ([]kgo.Opt, error) { return c.Kafka.Franz(a.clientID()) }
+			cluster.InPlace = func() ([]kgo.Opt, error) {
+				opts, err := c.Kafka.Franz(a.clientID())
+				return append(opts, kgo.Rack(c.Rack)), err
+			}
 		}
 		o.Clusters = append(o.Clusters, cluster)
 	}

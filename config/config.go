@@ -30,6 +30,7 @@ type Cluster struct {
 	Name       string `yaml:"name"`
 	Tier       string `yaml:"tier"`
 	Datacenter string `yaml:"datacenter"`
+	Rack       string `yaml:"rack"`
 	Kafka      `yaml:",inline"`
 }
 

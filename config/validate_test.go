@@ -24,9 +24,10 @@ windows.size: must be a single value (line 4)
 clusters: must be a list (line 5)
 audit: must be a section with the keys brokers, version, tls, sasl, prefix, shards, partitions, retention, replicas, session_timeout, instance_id (line 6)
 topics.include: must be a list (line 8)`},
-		{outcome: "bounds, with the value and where it was set", file: "windows:\n  size: 7m\nstore:\n  batch_rows: 0\n", set: []string{"count.flush=1ms", "audit.shards=0", "views.detail=72h"}, want: `
+		{outcome: "bounds, with the value and where it was set", file: "windows:\n  size: 7m\nstore:\n  batch_rows: 0\n", set: []string{"count.flush=1ms", "count.reader=franz", "audit.shards=0", "views.detail=72h"}, want: `
 audit.shards: 0 must be at least 1 and at most 10000 (flag)
 windows.size: 7m0s does not divide a day into whole seconds; use for example 1m, 10m or 1h (line 2)
+count.reader: "franz" must be sarama or in_place (flag)
 count.flush: 1ms must be at least 10ms and at most 1m0s (flag)
 views.detail: 72h0m0s must be at most collect.horizon, 48h0m0s: older windows are not there to be shown (flag)
 store.batch_rows: 0 must be at least 1 and at most 10000000 (line 4)`},
@@ -79,7 +80,7 @@ not YAML: mapping key "level" already defined at [2:3] (line 3)`},
 		{outcome: "an alias of nothing", file: "log: {level: *x}\n", want: `
 log.level: there is no anchor x (line 1)`},
 		{outcome: "an alias of itself", file: "clusters: &x\n- <<: *x\n", want: `
-clusters[0]: must be a section with the keys name, tier, datacenter, brokers, version, tls, sasl (line 2)
+clusters[0]: must be a section with the keys name, tier, datacenter, rack, brokers, version, tls, sasl (line 2)
 clusters[0].name: "" must be letters, digits, '.', '_' and '-' (line 2)
 clusters[0].tier: "" must be letters, digits, '.', '_' and '-' (line 2)`},
 	} {

@@ -141,7 +141,7 @@ func (f *fetcher) ask() <-chan answer {
 		f.r.mu.Unlock()
 		return nil
 	}
-	req.MaxBytes = f.r.most()
+	req.MaxBytes, req.Rack = f.r.most(), f.r.rack
 	f.session.request(req, min(partitionBytes, req.MaxBytes))
 	f.r.mu.Unlock()
 	f.asked = time.Now()
@@ -189,7 +189,11 @@ func (f *fetcher) take(a answer) {
 				if n == nil {
 					continue
 				}
-				switch what, err := judge(n, rp, a.resp.Version); what {
+				what, err := judge(n, rp, a.resp.Version)
+				if what != serve && !n.s.follow.IsZero() {
+					what = seek // only the leader's word counts
+				}
+				switch what {
 				case serve:
 					f.serve(n, rp)
 				case doubt:
@@ -222,8 +226,12 @@ func (f *fetcher) take(a answer) {
 	}
 }
 
-// serve takes up what a response holds of a source. Locked.
+// serve takes up what a response holds of a source, or where it is to be had.
+// Locked.
 func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
+	if f.nearer(n, rp.PreferredReadReplica) {
+		return
+	}
 	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want), portion: portion{
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}

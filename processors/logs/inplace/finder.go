@@ -83,7 +83,7 @@ func (r *Reader) place(due []*source) {
 		switch {
 		case err == nil:
 			delete(r.homeless, s)
-			s.lead = at
+			s.lead, s.follow = at, time.Time{}
 			s.home = r.fetcher(fetcherKey{at.broker, 0})
 			s.home.add(s)
 		case errors.Is(err, logs.ErrDenied), absent && now.Sub(s.absent) >= goneAfter:

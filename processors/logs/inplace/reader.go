@@ -29,6 +29,7 @@ type Reader struct {
 	// patience is how long a source may go without being served: leaders move,
 	// brokers restart. Then those who wait for it should hear of it.
 	patience time.Duration
+	rack     string // of this instance; empty if brokers need not know
 
 	mu       sync.Mutex
 	closed   bool
@@ -41,7 +42,7 @@ type Reader struct {
 var _ logs.Reader = (*Reader)(nil)
 
 // New makes a Reader. The options say how to connect: brokers, TLS, SASL, client
-// id. It connects when there is something to read.
+// id, rack. It connects when there is something to read.
 func New(client ...kgo.Opt) (*Reader, error) {
 	r := &Reader{
 		// A batch of any size is read. Others retry and time out as they like; we ask
@@ -51,9 +52,11 @@ func New(client ...kgo.Opt) (*Reader, error) {
 		sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	if _, err := r.lane(0); err != nil {
+	first, err := r.lane(0)
+	if err != nil {
 		return nil, fmt.Errorf("make a reader: %w", err)
 	}
+	r.rack, _ = first.OptValue(kgo.Rack).(string)
 	r.work.Go(r.find)
 	return r, nil
 }
@@ -87,6 +90,7 @@ type source struct {
 	slot   *slot
 	home   *fetcher
 	lead   lead
+	follow time.Time // since when it is read from a follower; zero if from its leader
 	losing bool      // its last call is under way
 	tries  int       // since it was served
 	due    time.Time // not looked for before

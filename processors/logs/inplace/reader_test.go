@@ -414,6 +414,76 @@ func TestABrokerThatIsReplacedIsFound(t *testing.T) {
 	produce(2)
 }
 
+// A follower that is nearer is read from, as long as it serves.
+func TestWhatIsNearerIsReadFrom(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
+	leader := c.LeaderFor("t", 0)
+	follower := 1 - leader
+	c.SetFollowers("t", 0, []int32{follower})
+	r, err := New(kgo.SeedBrokers(c.ListenAddrs()...), kgo.Rack("here"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Shutdown(context.Background()) })
+	src := sourceOf(c, "t", 0)
+	var asked [2]atomic.Int64
+	var redirect atomic.Bool
+	redirect.Store(true)
+	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		f := req.(*kmsg.FetchRequest)
+		asked[c.CurrentNode()].Add(1)
+		if c.CurrentNode() != leader || f.Rack != "here" || !redirect.CompareAndSwap(true, false) {
+			return nil, nil, false
+		}
+		resp := f.ResponseKind().(*kmsg.FetchResponse)
+		rt, rp := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
+		rt.TopicID, rp.PreferredReadReplica = src.TopicID, follower
+		rt.Partitions = append(rt.Partitions, rp)
+		resp.Topics = append(resp.Topics, rt)
+		return resp, nil, true
+	})
+	s := &teller{}
+	if err := r.Open(src, logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	produce := func(i int64) {
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		awaitThat(t, "the record", func() bool {
+			_, n, lost, wrong := s.now()
+			if lost != nil || wrong != "" {
+				t.Fatal(lost, wrong)
+			}
+			return n == i+1
+		})
+	}
+	produce(0)
+	if asked[follower].Load() == 0 {
+		t.Error("the follower was not asked")
+	}
+	// After a while the leader is asked whether it still is a good one.
+	before := asked[leader].Load()
+	r.mu.Lock()
+	r.sources[src].follow = time.Now().Add(-2 * followFor)
+	r.mu.Unlock()
+	produce(1)
+	awaitThat(t, "a question to the leader", func() bool { return asked[leader].Load() > before })
+	produce(2)
+	// One that lags does not have what the leader has: that is no loss.
+	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Nodes: []int32{follower}, Topic: "t", Err: kerr.OffsetOutOfRange, Count: -1})
+	redirect.Store(true)
+	produce(3)
+	awaitThat(t, "a refusal", func() bool { return refused.Hits() > 0 })
+	produce(4)
+}
+
 func TestShutdownEndsEverything(t *testing.T) {
 	c := mustCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(30, "t"))
 	r := mustReader(t, c)
