@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -66,6 +67,14 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 		if o.Binary, err = os.Executable(); err != nil {
 			return fmt.Errorf("find this program: %w", err)
 		}
+		if err := o.Check(); err != nil {
+			return &usageError{cmd, err.Error()}
+		}
+		if *report != "" {
+			if err := torture.CheckReport(*report, &o); err != nil {
+				return &usageError{cmd, err.Error()}
+			}
+		}
 		o.Out, o.Say = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "its processes end with it")
 		defer stop()
@@ -80,16 +89,12 @@ func tortured(ctx context.Context, cmd *cobra.Command, o torture.Options, report
 	if len(results) == 0 {
 		return err
 	}
-	if save != "" {
-		if err := torture.Save(save, results); err != nil {
-			return err
-		}
-	}
 	s := torture.Sum(results)
+	if save != "" {
+		err = errors.Join(err, torture.Save(save, results))
+	}
 	if report != "" {
-		if err := s.Write(report); err != nil {
-			return err
-		}
+		err = errors.Join(err, s.Write(report))
 	}
 	fmt.Fprint(cmd.OutOrStdout(), s)
 	fmt.Fprintf(cmd.OutOrStdout(), "checked %d wrong %d\n", s.Checked, s.Wrong)

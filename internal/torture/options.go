@@ -40,7 +40,8 @@ const (
 	Kfake  = "kfake"
 )
 
-func (o *Options) fill() error {
+// Check fills in the defaults and says all that is wrong, in the words of the flags.
+func (o *Options) Check() error {
 	if o.Kafka == "" {
 		o.Kafka = Apache
 	}
@@ -57,23 +58,23 @@ func (o *Options) fill() error {
 	}
 	var errs []error
 	if o.Kafka != Apache && o.Kafka != Kfake {
-		errs = append(errs, fmt.Errorf("kafka: %q must be %s or %s", o.Kafka, Apache, Kfake))
+		errs = append(errs, fmt.Errorf("--kafka: %q must be %s or %s", o.Kafka, Apache, Kfake))
 	}
 	switch {
 	case o.Kafka == Kfake && o.Nodes != 1:
-		errs = append(errs, fmt.Errorf("nodes: %d, but %s has one", o.Nodes, Kfake))
+		errs = append(errs, fmt.Errorf("--nodes: %d, but %s has one", o.Nodes, Kfake))
 	case o.Nodes != 1 && o.Nodes != 3:
-		errs = append(errs, fmt.Errorf("nodes: %d must be 1 or 3", o.Nodes))
+		errs = append(errs, fmt.Errorf("--nodes: %d must be 1 or 3", o.Nodes))
 	}
 	if o.Time < 5*time.Second {
-		errs = append(errs, fmt.Errorf("time: %s must be at least 5s", o.Time))
+		errs = append(errs, fmt.Errorf("--time: %s must be at least 5s", o.Time))
 	}
 	if o.Seeds < 1 {
-		errs = append(errs, fmt.Errorf("seeds: %d must be at least 1", o.Seeds))
+		errs = append(errs, fmt.Errorf("--seeds: %d must be at least 1", o.Seeds))
 	}
 	for _, name := range append(slices.Clone(o.Only), o.Not...) {
 		if !slices.ContainsFunc(faults, func(f *Fault) bool { return f.Name == name }) {
-			errs = append(errs, fmt.Errorf("%q is no fault; there are: %s", name, strings.Join(Names(), ", ")))
+			errs = append(errs, fmt.Errorf("--only, --without: %q is no fault; there are: %s", name, strings.Join(Names(), ", ")))
 		}
 	}
 	for _, file := range []*string{&o.Binary, &o.OldBinary, &o.SkewedBinary} {

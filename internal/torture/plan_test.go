@@ -39,7 +39,7 @@ func TestAPlanHasEveryFaultOnceAtLeast(t *testing.T) {
 
 func TestOptionsSayAllThatIsWrong(t *testing.T) {
 	o := Options{Kafka: "rabbit", Nodes: 2, Time: time.Second, Seeds: -1, Only: []string{"flood"}, Binary: "no/such/file"}
-	err := o.fill()
+	err := o.Check()
 	if err == nil {
 		t.Fatal("nobody objects")
 	}

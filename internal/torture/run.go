@@ -67,7 +67,7 @@ func (r *Result) OK() bool {
 // gives what became of each. An error says that it could not begin, or go on.
 func Run(ctx context.Context, o Options) ([]*Result, error) {
 	o.Out, o.Say = quiet(o.Out), quiet(o.Say)
-	if err := o.fill(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp(o.Dir, "chaperone-torture-")

@@ -117,16 +117,31 @@ func (s *Summary) String() string {
 // Write writes the table of this Kafka into a document, between the lines that
 // mark its place there.
 func (s *Summary) Write(file string) error {
-	begin, end := fmt.Sprintf("<!-- torture %s: begin -->\n", s.Kafka), fmt.Sprintf("<!-- torture %s: end -->\n", s.Kafka)
-	text, err := os.ReadFile(file)
+	text, from, to, err := place(file, s.Kafka)
 	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return err
 	}
-	from, to := bytes.Index(text, []byte(begin)), bytes.Index(text, []byte(end))
+	return os.WriteFile(file, slices.Concat(text[:from], []byte(s.markdown()), text[to:]), 0o644)
+}
+
+// CheckReport says before a run whether Write will find its place after it.
+func CheckReport(file string, o *Options) error {
+	r := Result{Kafka: o.Kafka, Nodes: o.Nodes}
+	_, _, _, err := place(file, r.kind())
+	return err
+}
+
+// place finds where the table of a kind of Kafka is in a document.
+func place(file, kind string) (text []byte, from, to int, err error) {
+	begin, end := fmt.Sprintf("<!-- torture %s: begin -->\n", kind), fmt.Sprintf("<!-- torture %s: end -->\n", kind)
+	if text, err = os.ReadFile(file); err != nil {
+		return nil, 0, 0, fmt.Errorf("--report: %w", err)
+	}
+	from, to = bytes.Index(text, []byte(begin)), bytes.Index(text, []byte(end))
 	if from < 0 || to < from {
-		return fmt.Errorf("write the report: %s has no lines %q and %q", file, strings.TrimSpace(begin), strings.TrimSpace(end))
+		return nil, 0, 0, fmt.Errorf("--report: %s has no lines %q and %q", file, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return os.WriteFile(file, slices.Concat(text[:from+len(begin)], []byte(s.markdown()), text[to:]), 0o644)
+	return text, from + len(begin), to, nil
 }
 
 func (s *Summary) markdown() string {

@@ -24,7 +24,7 @@ func (p *Processor) left(w *claim) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.undone = append(p.undone, undone{w.c.Partition, changes, w.durable})
+	p.undone = append(p.undone, undone{w.c.Partition, changes, max(0, w.c.Start, w.durable)})
 }
 
 // sayLeft says, when the instance has stopped, what it could not store.

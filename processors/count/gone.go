@@ -18,7 +18,7 @@ func (s *shard) sayRecreated(ctx context.Context) error {
 	var msgs []shards.Message
 	for _, src := range s.unlisted() {
 		listed, ok := s.p.dir.topic(src.Cluster, src.Topic)
-		if !ok || listed.ID == src.TopicID || s.recreated[src] {
+		if !ok || listed.ID == src.TopicID || s.recreated[src] || s.buried(src) { // what is buried has been said long ago
 			continue
 		}
 		s.recreated[src] = true

@@ -19,6 +19,7 @@ type policies struct {
 	mu        sync.Mutex
 	asked     time.Time
 	compacted map[audit.TopicID]bool // also of topics that may not be described: then false
+	fresh     map[audit.TopicID]bool // those asked for since; the others' answers hold until there are new ones
 }
 
 // policiesEvery is how often the policies of known topics are asked for again;
@@ -34,11 +35,14 @@ func (p *policies) note(b *sarama.Broker, version sarama.KafkaVersion, topics ma
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.asked) > policiesEvery {
-		p.asked, p.compacted = time.Now(), map[audit.TopicID]bool{}
+		p.asked, p.fresh = time.Now(), map[audit.TopicID]bool{}
+		if p.compacted == nil {
+			p.compacted = map[audit.TopicID]bool{}
+		}
 	}
 	var unknown []string
 	for name, t := range topics {
-		if _, known := p.compacted[t.ID]; !known && !t.Unsure {
+		if !p.fresh[t.ID] && !t.Unsure {
 			unknown = append(unknown, name)
 		}
 	}
@@ -69,8 +73,11 @@ func (p *policies) ask(b *sarama.Broker, version sarama.KafkaVersion, names []st
 		return fmt.Errorf("ask %s for settings of topics: %w", b.Addr(), err)
 	}
 	for _, r := range resp.Resources {
+		if e := sarama.KError(r.ErrorCode); e != sarama.ErrNoError && e != sarama.ErrTopicAuthorizationFailed && e != sarama.ErrClusterAuthorizationFailed {
+			continue // no answer: it is asked for again
+		}
 		id := topics[r.Name].ID
-		p.compacted[id] = false
+		p.fresh[id], p.compacted[id] = true, false
 		for _, e := range r.Configs {
 			if e.Name == cleanupPolicy {
 				p.compacted[id] = strings.Contains(e.Value, "compact")
