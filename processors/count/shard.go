@@ -128,9 +128,10 @@ func (s *shard) list() []*source {
 	return l
 }
 
-// drain stores everything that was counted, in parts as always: all of it at once
-// could be more than there is memory for. Readers have been closed.
+// drain stores everything that was counted, as fast as it can, but in parts: all of
+// it at once could be more than there is memory for. Readers have been closed.
 func (s *shard) drain(ctx context.Context) error {
+	part := max(s.budget(), s.p.o.PendingRows/max(1, s.claim.Claims))
 	for before := -1; ; {
 		left := 0
 		for _, x := range s.list() {
@@ -143,7 +144,7 @@ func (s *shard) drain(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		if err := s.flush(ctx, s.budget()); err != nil {
+		if err := s.flush(ctx, part); err != nil {
 			return fmt.Errorf("%d sources not stored to the end: %w", left, err)
 		}
 		if left != before {
