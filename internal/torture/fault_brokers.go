@@ -18,7 +18,7 @@ var brokerFaults = []*Fault{
 // heal brings a broker back, also if the run has ended meanwhile. It is not hurried:
 // a broker that does not answer in time is killed again.
 func (i *injection) heal(start func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), 2*patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), patience)
 	defer cancel()
 	return start(ctx)
 }

@@ -26,7 +26,7 @@ func (i *injection) wait(d time.Duration) {
 
 // patience is how long a cluster may be away, by other faults, before what was to
 // be done to it is given up.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // persist does something that must be done, also if the run has ended meanwhile,
 // and again while it fails: brokers may be away. What has been done already, says
