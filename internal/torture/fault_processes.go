@@ -185,10 +185,14 @@ func (i *injection) guests(name, binary string, env ...string) error {
 	w.procs.Lock()
 	defer w.procs.Unlock()
 	w.say("%s takes part %v", name, env)
+	replaced := i.some("collect-1", "sink-1", "count-1")
+	if binary == w.o.OldBinary {
+		w.invite(name, replaced)
+		defer w.invite()
+	}
 	if err := w.startBinary(name, binary, env...); err != nil {
 		return err
 	}
-	replaced := i.some("collect-1", "sink-1", "count-1")
 	i.stop(replaced)
 	if err := w.startBinary(replaced, binary, env...); err != nil {
 		return err

@@ -48,6 +48,7 @@ type world struct {
 
 	mu        sync.Mutex
 	instances map[string]*instance
+	guests    map[string]bool // instances of an earlier version
 	injected  map[string]int
 	gone      map[string]bool      // cluster/topic/id of incarnations that were deleted
 	cutFrom   map[string]int64     // by source: where its log was cut
@@ -86,7 +87,7 @@ func newWorld(o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e
 		truth:     newTruth(int64(windowSize / time.Second)),
 		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cutFrom: map[string]int64{}, lost: map[string][]message{},
 	}
-	w.children = children.New(o.Binary, dir, func(err error) { w.fail("%v", err) })
+	w.children = children.New(o.Binary, dir, w.died)
 	var err error
 	if w.traffic, err = newTraffic(w.truth, clusters); err != nil {
 		return nil, err
@@ -99,6 +100,30 @@ func (w *world) database() string   { return fmt.Sprintf("torture_%d", w.seed) }
 
 // topicName keeps the topics of runs on the same clusters apart.
 func (w *world) topicName(name string) string { return fmt.Sprintf("t%d-%s", w.seed, name) }
+
+// died hears of a process that has ended by itself. An earlier version may give up
+// while brokers are away.
+func (w *world) died(err error) {
+	name, _, _ := strings.Cut(err.Error(), " ")
+	w.mu.Lock()
+	guest := w.guests[name]
+	w.mu.Unlock()
+	if guest {
+		w.say("%v", err)
+		return
+	}
+	w.fail("%v", err)
+}
+
+// invite says which instances are of an earlier version from now on.
+func (w *world) invite(guests ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.guests = map[string]bool{}
+	for _, name := range guests {
+		w.guests[name] = true
+	}
+}
 
 // config is what all of its processes are given: only keys that an older
 // chaperone knows too.
