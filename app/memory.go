@@ -58,10 +58,8 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 	if limit <= 0 {
 		return b
 	}
-	// A container may be smaller than what can be shared out: the runtime tries all
-	// the harder to stay in it.
-	b.Runtime = max(limit/2, limit-limit/16-programBytes)
 	limit = max(limit, int64(config.LeastMemory))
+	b.Runtime = limit - limit/16 - programBytes
 	sum := int64(0)
 	for _, p := range parts {
 		sum += weights[p]

@@ -24,9 +24,17 @@ func TestLeadersMoveToAnyNode(t *testing.T) {
 		if err := c.MoveLeader(ctx, topic, 1, node); err != nil {
 			t.Fatal(err)
 		}
-		leader, e, err := c.Leader(ctx, topic, 1)
-		if err != nil || leader != node || e <= epoch {
-			t.Errorf("leader %d in epoch %d after %d (%v), want node %d in a later one", leader, e, epoch, err, node)
+		// Any node is asked, and one may not have heard of it yet.
+		var e int32
+		if err := wait(ctx, "all nodes to know the leader", func() error {
+			var leader int
+			var err error
+			if leader, e, err = c.Leader(ctx, topic, 1); err == nil && (leader != node || e <= epoch) {
+				err = fmt.Errorf("leader %d in epoch %d after %d, want node %d in a later one", leader, e, epoch, node)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
 		}
 		epoch = e
 	}

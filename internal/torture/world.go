@@ -46,6 +46,8 @@ type world struct {
 	// lane is held by whoever does something to chaperone's processes.
 	procs sync.Mutex
 
+	talk sync.Mutex // of say
+
 	mu        sync.Mutex
 	instances map[string]*instance
 	guests    map[string]bool // instances of an earlier version
@@ -63,6 +65,8 @@ type instance struct {
 }
 
 func (w *world) say(format string, args ...any) {
+	w.talk.Lock()
+	defer w.talk.Unlock()
 	fmt.Fprintf(w.o.Say, "%6.1fs  %s\n", time.Since(w.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
