@@ -63,7 +63,9 @@ func TestOpenTransactionsAreWaitedFor(t *testing.T) {
 			if err := r.Open(src, logs.At(0), s); err != nil {
 				t.Fatal(err)
 			}
+			s.mu.Lock()
 			before := len(s.got)
+			s.mu.Unlock()
 			tx, err := c.HangingTransaction(t.Context(), src.Topic, 0, 0)
 			if err != nil {
 				t.Fatal(err)

@@ -307,6 +307,9 @@ func TestWalkAllocatesNothingPerMessage(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
+			if raced {
+				return // pools forget at random then
+			}
 			if n > most {
 				t.Errorf("%.1f allocations for 5,000 messages, want at most %.0f", n, most)
 			}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package inplace
+
+// raced says that the race detector runs.
+const raced = false
