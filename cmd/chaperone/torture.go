@@ -39,6 +39,7 @@ Java, and is fetched once by Maven; kfake is the broker that is part of chaperon
 	f := cmd.Flags()
 	f.StringVar(&o.Kafka, "kafka", torture.Apache, "apache or kfake")
 	f.IntVar(&o.Nodes, "nodes", 0, "brokers of the audit cluster, 1 or 3 (default 3, and 1 with kfake)")
+	f.StringVar(&o.Reader, "reader", "", "count.reader of the instances that count: sarama, in_place, or both at once (default: as configured)")
 	f.DurationVar(&o.Time, "time", 45*time.Second, "how long faults happen, in each run")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the first run; each next run has the next one")
 	f.IntVar(&o.Seeds, "seeds", 1, "how many runs")

@@ -13,3 +13,12 @@ func smallDisk(dir string, size int64) (release func(), err error) {
 	}
 	return func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }, nil
 }
+
+// free is how many bytes are left on the disk of a folder, 0 if that is not known.
+func free(dir string) int64 {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return 0
+	}
+	return int64(s.Bavail) * s.Bsize
+}

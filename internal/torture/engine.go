@@ -30,6 +30,9 @@ type engine struct {
 // diskSize is more than the engine needs, and soon filled.
 const diskSize = 768 << 20
 
+// slowly is from which rest on its disk is filled slowly: twice what chaperone spares.
+const slowly = 128 << 20
+
 func startEngine(ctx context.Context, dir string, progress io.Writer) (*engine, error) {
 	library, err := clickhouse.Library(ctx, clickhouse.LibraryOptions{Progress: progress})
 	if err != nil {
@@ -87,8 +90,9 @@ func (e *engine) close() error {
 
 func (e *engine) dsn() string { return "http://default@" + e.addr }
 
-// fillDisk takes what is left of its disk until free is called.
-func (e *engine) fillDisk() (free func() error, err error) {
+// fillDisk takes what is left of its disk until undo is called. As real disks do, it
+// fills slowly in the end: inserts that have begun with room to spare may end.
+func (e *engine) fillDisk() (undo func() error, err error) {
 	name := filepath.Join(e.disk, "ballast")
 	f, err := os.Create(name)
 	if err != nil {
@@ -97,6 +101,9 @@ func (e *engine) fillDisk() (free func() error, err error) {
 	defer f.Close()
 	block := make([]byte, 1<<20)
 	for err == nil {
+		if free(e.disk) < slowly {
+			time.Sleep(12 * time.Millisecond)
+		}
 		_, err = f.Write(block)
 	}
 	for n := len(block) / 2; n >= 512; n /= 2 { // and the rest of it

@@ -16,6 +16,34 @@ type injection struct {
 	hold time.Duration
 }
 
+// inject lets a fault happen. While those without chaperone's fault last, and a while
+// longer, it is known that they do.
+func (i *injection) inject(f *Fault) error {
+	if f.lane == brokers || f.lane == network || f.lane == store {
+		i.w.mu.Lock()
+		i.w.trouble++
+		i.w.mu.Unlock()
+		defer func() {
+			i.w.mu.Lock()
+			i.w.trouble--
+			i.w.troubled = time.Now()
+			i.w.mu.Unlock()
+		}()
+	}
+	return f.inject(i)
+}
+
+// undisturbed says whether nothing that chaperone needs has been away since then,
+// or for a while before.
+func (w *world) undisturbed(since time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trouble == 0 && w.troubled.Before(since.Add(-afterTrouble))
+}
+
+// afterTrouble is how long clients may take to find their brokers again.
+const afterTrouble = 15 * time.Second
+
 // wait lets time pass, unless the run ends.
 func (i *injection) wait(d time.Duration) {
 	select {

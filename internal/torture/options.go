@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/config"
 )
 
 // Options of a Run. Binary must be set; the rest has defaults.
@@ -17,6 +19,10 @@ type Options struct {
 	// OldBinary is an earlier chaperone, and SkewedBinary one whose clock is off
 	// by an hour; the faults that need them are left out where they are empty.
 	OldBinary, SkewedBinary string
+
+	// Reader is what counting instances read with: a value of count.reader, or Both,
+	// then each other one has the other; whatever the binary prefers if empty.
+	Reader string
 
 	Kafka string // Apache or Kfake; Apache if empty
 	Nodes int    // of the audit cluster; 3 if zero, 1 with Kfake
@@ -39,6 +45,9 @@ const (
 	Apache = "apache"
 	Kfake  = "kfake"
 )
+
+// Both readers are used at once: what one has counted, the other goes on with.
+const Both = "both"
 
 // Check fills in the defaults and says all that is wrong, in the words of the flags.
 func (o *Options) Check() error {
@@ -65,6 +74,9 @@ func (o *Options) Check() error {
 		errs = append(errs, fmt.Errorf("--nodes: %d, but %s has one", o.Nodes, Kfake))
 	case o.Nodes != 1 && o.Nodes != 3:
 		errs = append(errs, fmt.Errorf("--nodes: %d must be 1 or 3", o.Nodes))
+	}
+	if !slices.Contains([]string{"", config.Sarama, config.InPlace, Both}, o.Reader) {
+		errs = append(errs, fmt.Errorf("--reader: %q must be %s, %s or %s", o.Reader, config.Sarama, config.InPlace, Both))
 	}
 	if o.Time < 5*time.Second {
 		errs = append(errs, fmt.Errorf("--time: %s must be at least 5s", o.Time))

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chaperone-audit/chaperone/api/client"
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 	"github.com/chaperone-audit/chaperone/processors/shards"
@@ -31,12 +32,14 @@ type Result struct {
 	Kafka    string
 	Nodes    int
 	Seed     uint64
+	Reader   string // as in Options
 	Took     time.Duration
 	Messages int
 	Planned  []string          // faults that were to happen
 	Faults   map[string]int    // times injected, by name
 	Left     map[string]string // why a fault that was asked for could not be
 	Checked  map[string]int    // cells or records, by who says them
+	Loose    int               // cells whose truth is not known but for bounds
 	Wrong    map[string][]string
 	Failed   string // why it could not be judged; empty if it was
 }
@@ -123,7 +126,7 @@ const (
 // once is one run.
 func once(ctx context.Context, o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e *engine, dir string) *Result {
 	began := time.Now()
-	r := &Result{Kafka: o.Kafka, Nodes: o.Nodes, Seed: seed, Faults: map[string]int{}, Left: map[string]string{}, Checked: map[string]int{}, Wrong: map[string][]string{}}
+	r := &Result{Kafka: o.Kafka, Nodes: o.Nodes, Seed: seed, Reader: o.Reader, Faults: map[string]int{}, Left: map[string]string{}, Checked: map[string]int{}, Wrong: map[string][]string{}}
 	w, err := newWorld(o, seed, clusters, e, dir)
 	if err != nil {
 		r.Failed = err.Error()
@@ -277,7 +280,7 @@ func (w *world) torment(ctx context.Context, r *Result) error {
 				if ctx.Err() != nil {
 					return
 				}
-				if err := s.Fault.inject(i); err != nil {
+				if err := i.inject(s.Fault); err != nil {
 					w.say("inject %s: %v", s.Fault.Name, err)
 					cancel(fmt.Errorf("inject %s: %w", s.Fault.Name, err))
 					return
@@ -314,6 +317,7 @@ func (w *world) judge(ctx context.Context, r *Result, view *views.Sources) error
 		r.Wrong[name] = append(r.Wrong[name], fmt.Sprintf("it does not answer: %v", failed))
 	}
 	maps.Copy(r.Checked, checked)
+	r.Loose = w.loose
 	// Every record that was ever said, whoever said it.
 	if err := w.said.caughtUp(ctx, string(w.topology.AuditTopic())); err != nil {
 		return err
@@ -362,6 +366,12 @@ func (w *world) ask(ctx context.Context, found recounted, view *views.Sources) (
 	defer cancel()
 	want := w.expect(found, w.said)
 	wrong, silent, checked = map[string][]difference{}, map[string]error{}, map[string]int{}
+	w.loose = 0
+	for _, e := range want {
+		if !e.exact() {
+			w.loose++
+		}
+	}
 	for _, reader := range w.readers(view) {
 		checked[reader.name] = len(want)
 		got, err := reader.ask(ctx)
@@ -406,21 +416,39 @@ func (w *world) lawful(r *Result) {
 func (w *world) honest(r *Result) {
 	w.said.mu.Lock()
 	defer w.said.mu.Unlock()
-	reasons := map[string]int{}
 	for src, spans := range w.said.missed {
 		for s, reason := range spans {
 			r.Checked["missed ranges"]++
-			reasons[string(reason)]++
 			k := w.kind(src)
-			if k == dropped && reason == "retention" || k == recreated && reason == "recreated" || k == unclean && reason == "truncated" {
+			if k == dropped && reason == audit.MissedRetention || k == recreated && reason == audit.MissedRecreated || k == unclean && reason == audit.MissedTruncated {
 				continue
 			}
 			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s offsets %d to %d are said to be missed: %s; nothing happened to them", src, s.from, s.to, reason))
 		}
 	}
-	if n := w.injected["retention"]; n > 0 && reasons["retention"] == 0 {
-		r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("messages were deleted before they were counted %d times, and nothing is said to be missed", n))
+	r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], w.unsaid()...)
+}
+
+// unsaid is what was lost and is not said to be missed: of each retention the last
+// message, which nobody can have counted; and of each topic that was made again the
+// unknown end of the old one, if anything of it was counted.
+func (w *world) unsaid() (wrong []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, src := range w.truth.list() {
+		for _, o := range w.deleted[src.String()] {
+			if !within(slices.Collect(maps.Keys(w.said.missed[src])), o) {
+				wrong = append(wrong, fmt.Sprintf("%s offset %d was deleted before it was counted, and is not said to be missed", src, o))
+			}
+		}
+		if !w.gone[incarnation(src)] || len(w.said.statements[src]) == 0 {
+			continue
+		}
+		if !slices.Contains(slices.Collect(maps.Values(w.said.missed[src])), audit.MissedRecreated) {
+			wrong = append(wrong, fmt.Sprintf("%s was deleted and made again, and that its end is unknown is not said", src))
+		}
 	}
+	return wrong
 }
 
 // healthy wants all parts of all instances to be well again.

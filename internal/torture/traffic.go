@@ -51,7 +51,7 @@ type traffic struct {
 	ids    map[string]audit.TopicID // by cluster and topic
 	stop   map[string]func()        // by cluster and topic; ends and waits
 
-	sent, unacked, aborted, committed atomic.Int64
+	aborted atomic.Int64 // transactions
 }
 
 func newTraffic(t *truth, clusters map[string]*kafkatest.Cluster) (*traffic, error) {
@@ -216,10 +216,8 @@ func (w *traffic) send(t topic, id audit.TopicID, partition int32, rng *rand.Ran
 	w.clients[t.cluster].Produce(context.Background(), r, func(r *kgo.Record, err error) {
 		defer flight.Done()
 		if err != nil {
-			w.unacked.Add(1) // it may be there all the same: the recount will tell
-			return
+			return // it may be there all the same: the recount will tell
 		}
-		w.sent.Add(1)
 		w.truth.add(audit.Source{Cluster: t.cluster, Topic: t.name, TopicID: id, Partition: r.Partition}, w.truth.message(r, event, class, t.codec != ""))
 	})
 }
@@ -281,8 +279,6 @@ func (w *traffic) transactions(ctx context.Context, client *kgo.Client, t topic,
 		}
 		if end == kgo.TryAbort {
 			w.aborted.Add(1)
-		} else {
-			w.committed.Add(int64(n))
 		}
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/children"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 	"github.com/chaperone-audit/chaperone/processors"
@@ -42,6 +43,7 @@ type world struct {
 	said     *listener
 	children *children.Group
 	began    time.Time
+	loose    int // cells whose truth is not known but for bounds, when last asked
 
 	// lane is held by whoever does something to chaperone's processes.
 	procs sync.Mutex
@@ -55,7 +57,10 @@ type world struct {
 	gone      map[string]bool      // cluster/topic/id of incarnations that were deleted
 	cutFrom   map[string]int64     // by source: where its log was cut
 	lost      map[string][]message // ... and what was cut off
+	deleted   map[string][]int64   // by source: the last of the messages that each retention took
 	failures  []string             // what is wrong whatever the counts say
+	trouble   int                  // faults of brokers, networks and stores that last
+	troubled  time.Time            // when the last of them ended
 }
 
 // An instance is a process of chaperone under a name that outlives it.
@@ -89,7 +94,7 @@ func newWorld(o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e
 		o: o, seed: seed, dir: dir, clusters: clusters, engine: e, began: time.Now(),
 		topology:  processors.Topology{Prefix: fmt.Sprintf("chaperone%d", seed), Shards: 16, Partitions: 4, Retention: 24 * time.Hour},
 		truth:     newTruth(int64(windowSize / time.Second)),
-		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cutFrom: map[string]int64{}, lost: map[string][]message{},
+		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cutFrom: map[string]int64{}, lost: map[string][]message{}, deleted: map[string][]int64{},
 	}
 	w.children = children.New(o.Binary, dir, w.died)
 	var err error
@@ -149,7 +154,23 @@ http: {addr: "127.0.0.1:0"}
 
 // start runs an instance; the part is what its name begins with: count-1 is
 // `chaperone count`.
-func (w *world) start(name string) error { return w.startBinary(name, w.o.Binary) }
+func (w *world) start(name string) error {
+	if reader := w.readerOf(name); reader != "" {
+		return w.startBinary(name, w.o.Binary, "CHAPERONE_COUNT_READER="+reader)
+	}
+	return w.startBinary(name, w.o.Binary)
+}
+
+// readerOf is the reader of an instance, empty if that is left to it.
+func (w *world) readerOf(name string) string {
+	if w.o.Reader != Both {
+		return w.o.Reader
+	}
+	if digit := name[len(name)-1]; digit%2 == 0 {
+		return config.InPlace
+	}
+	return config.Sarama
+}
 
 func (w *world) startBinary(name, binary string, env ...string) error {
 	part, _, _ := strings.Cut(name, "-")
