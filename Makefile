@@ -32,13 +32,13 @@ SEEDS ?= 2000
 simulate: ## run the simulations on SEEDS seeds each, and look for the mistakes put in on purpose
 	@$(GO) run ./internal/simulate -seeds $(SEEDS)
 
-verify: ## count a million messages on a real Apache Kafka and compare with an independent recount
+verify: ## count a million messages on a real Apache Kafka and compare with an independent recount; READER=in_place reads in place
 	@scripts/need java mvn npm python3
-	$(GO) run ./internal/verify
+	$(GO) run ./internal/verify $(if $(READER),-reader $(READER))
 
 verify-kill: ## the same while counting instances are killed
 	@scripts/need java mvn npm python3
-	$(GO) run ./internal/verify -kill
+	$(GO) run ./internal/verify -kill $(if $(READER),-reader $(READER))
 
 TIME ?= 10m
 SEED ?= 1
@@ -57,7 +57,7 @@ lint: ## format, vet and golangci-lint
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 
-bench: ## the counter against a raw sarama drain, on Apache Kafka
+bench: ## counting with both readers against raw drains and a loop by hand, on Apache Kafka
 	@scripts/need java mvn
 	$(GO) run ./internal/bench
 

@@ -35,8 +35,8 @@ func (p *pass) idle(ctx context.Context) (r result, err error) {
 	if p.kind == "idle-sarama" {
 		reader, err = logs.NewSarama(p.list(), shards.SourceConfig(config()))
 	} else {
-		opts, _ := p.franzConfig()
-		reader, err = inplace.New(opts...)
+		client, _ := p.franzConfig()
+		reader, err = inplace.New(inplace.Options{Client: client})
 	}
 	if err != nil {
 		return r, err

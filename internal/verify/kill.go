@@ -93,7 +93,7 @@ func (r *run) kill(ctx context.Context) error {
 	d := &deployment{r: r, running: map[string]*children.Child{}, common: []string{
 		"--brokers", c.Brokers()[0], "--dsn", store.DSN(), "--http", "127.0.0.1:0",
 		"--set", "windows.size=" + killWindow.String(), "--set", fmt.Sprintf("count.windows_per_segment=%d", killSegment),
-		"--set", "count.flush=" + killFlush.String(), "--set", "audit.session_timeout=6s", "--set", "topics.poll=1s", "--set", "codecs=" + rules([]topic{newTopic}),
+		"--set", "count.flush=" + killFlush.String(), "--set", "count.reader=" + r.reader, "--set", "audit.session_timeout=6s", "--set", "topics.poll=1s", "--set", "codecs=" + rules([]topic{newTopic}),
 	}}
 	for _, name := range []string{"count-1", "count-2", "collect", "sink", "serve"} {
 		if err := d.start(name); err != nil {

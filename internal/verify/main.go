@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/children"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
@@ -43,6 +44,7 @@ func main() {
 type run struct {
 	messages  int
 	seed      uint64
+	reader    string // of the counting processes
 	dir       string // of logs, configuration and data
 	binary    string
 	python    string
@@ -56,6 +58,7 @@ func verify(ctx context.Context, args []string) (status int) {
 	kill := flags.Bool("kill", false, "kill counting processes while messages arrive")
 	messages := flags.Int("messages", 0, "how many to produce; 0 is 1000000, with -kill 300000 (-messages/5 on each of two clusters)")
 	seed := flags.Uint64("seed", 1, "of messages; the same seed makes the same ones")
+	reader := flags.String("reader", config.Default().Count.Reader, "how topics are read: sarama or in_place")
 	keep := flags.Bool("keep", false, "keep the folder with logs and data")
 	within := flags.Duration("within", 8*time.Minute, "how long it may take after everything is fetched and built")
 	if err := flags.Parse(args); err != nil {
@@ -64,7 +67,7 @@ func verify(ctx context.Context, args []string) (status int) {
 		}
 		return 2
 	}
-	r := &run{messages: *messages, seed: *seed}
+	r := &run{messages: *messages, seed: *seed, reader: *reader}
 	scenario := r.plain
 	if *kill {
 		scenario = r.kill

@@ -154,7 +154,7 @@ var clickhouseAt = regexp.MustCompile(`embedded ClickHouse at (http://[^\s"]+)`)
 // ports, and gives the addresses that it prints.
 func (r *run) standalone(ctx context.Context, dir string, args ...string) (a answers, err error) {
 	p, err := r.processes.Start("standalone", append([]string{"standalone", "--http", "127.0.0.1:0",
-		"--set", "embedded.dir=" + filepath.Join(dir, "data"), "--set", "embedded.clickhouse_addr=127.0.0.1:0"}, args...)...)
+		"--set", "embedded.dir=" + filepath.Join(dir, "data"), "--set", "embedded.clickhouse_addr=127.0.0.1:0", "--set", "count.reader=" + r.reader}, args...)...)
 	if err != nil {
 		return a, err
 	}

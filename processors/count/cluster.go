@@ -91,11 +91,11 @@ func (c *cluster) newReader(old bool) (logs.Reader, error) {
 	if old || c.InPlace == nil {
 		return c.newSarama()
 	}
-	options, err := c.InPlace()
+	client, err := c.InPlace()
 	if err != nil {
 		return nil, err
 	}
-	return inplace.New(options...)
+	return inplace.New(inplace.Options{Client: client, FetchBytes: c.fetchBytes})
 }
 
 // newSarama shares what may be fetched at once among the brokers.

@@ -17,6 +17,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -495,6 +496,24 @@ func TestProgressSaysThatATopicIsCompacted(t *testing.T) {
 			t.Errorf("said to be compacted: %v", said)
 		}
 	})
+}
+
+// A broker that is too old to be read in place is read by sarama.
+func TestOldBrokersAreCountedAllTheSame(t *testing.T) {
+	c := kafkatest.Kfake(t)
+	w := newWorld(t, c)
+	orders := w.prefix + "orders"
+	must(t, c.CreateTopic(t.Context(), orders, 3, nil))
+	w.produce(orders, 0, 500)
+	stop := w.instance(func(o *count.Options) {
+		o.Clusters[0].InPlace = func() ([]kgo.Opt, error) {
+			return []kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.MaxVersions(kversion.V2_6_0())}, nil
+		}
+	})
+	w.agree()
+	w.produce(orders, 1, 500)
+	w.agree()
+	stop()
 }
 
 // Behind the last message may lie what nobody counts: markers, and transactions

@@ -13,6 +13,7 @@ import (
 
 func TestAfterLoss(t *testing.T) {
 	cut, out, away := fmt.Errorf("offset 7: %w", counter.ErrTruncated), &logs.OutOfRange{Offset: 7}, logs.ErrUnavailable
+	corrupt := func(to int64) error { return &logs.Corrupt{From: 7, To: to, Cause: errors.New("checksum")} }
 	for _, x := range []struct {
 		name   string
 		lost   error
@@ -30,6 +31,14 @@ func TestAfterLoss(t *testing.T) {
 		{"the log is empty", away, 7, edges{0, 0}, 0, audit.MissedTruncated},
 		{"the log was cut and has grown again", cut, 7, edges{0, 9}, 7, audit.MissedTruncated},
 		{"the log was cut and is shorter", logs.ErrTruncated, 7, edges{0, 5}, 5, audit.MissedTruncated},
+		{"it is known where the log was cut", &logs.Truncated{End: 5}, 7, edges{0, 9}, 5, audit.MissedTruncated},
+		{"it was cut again meanwhile", fmt.Errorf("read: %w", &logs.Truncated{End: 5}), 7, edges{0, 4}, 4, audit.MissedTruncated},
+		{"it was cut, and retention took the rest", &logs.Truncated{End: 5}, 7, edges{6, 9}, 6, audit.MissedTruncated},
+		{"damage that ends", corrupt(8), 7, edges{0, 9}, 8, audit.MissedCorrupt},
+		{"damage up to the end of the log", corrupt(12), 7, edges{0, 9}, 9, audit.MissedCorrupt},
+		{"damage whose end is not known", corrupt(0), 7, edges{0, 9}, 7, ""},
+		{"damage that retention has taken since", corrupt(8), 7, edges{8, 9}, 8, audit.MissedRetention},
+		{"too old to be read in place", logs.ErrTooOld, 7, edges{0, 9}, 7, ""},
 		{"the log was cut, and retention was faster", cut, 7, edges{8, 9}, 8, audit.MissedTruncated},
 	} {
 		if start, reason := afterLoss(x.lost, x.next, x.e); start != x.start || reason != x.reason {
@@ -42,7 +51,7 @@ func TestAfterLoss(t *testing.T) {
 // the same edges give no reason for another generation.
 func TestAfterLossNothingIsLostAgain(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	lost := []error{counter.ErrTruncated, logs.ErrTruncated, &logs.OutOfRange{}, logs.ErrUnavailable, logs.ErrGone, errors.New("else")}
+	lost := []error{counter.ErrTruncated, logs.ErrTruncated, &logs.OutOfRange{}, logs.ErrUnavailable, logs.ErrGone, logs.ErrTooOld, errors.New("else")}
 	for range 20_000 {
 		e := edges{start: r.Int64N(20)}
 		e.end = e.start + r.Int64N(20)

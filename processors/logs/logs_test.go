@@ -34,7 +34,7 @@ var readers = []struct {
 		return logs.NewSarama(brokers, shards.SourceConfig(c))
 	}, false},
 	{"in place", func(brokers []string) (logs.Reader, error) {
-		return inplace.New(kgo.SeedBrokers(brokers...), kgo.ClientID("chaperone-test"))
+		return inplace.New(inplace.Options{Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID("chaperone-test")}})
 	}, true},
 }
 

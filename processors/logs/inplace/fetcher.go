@@ -17,14 +17,10 @@ const (
 	// pace is the shortest time between two fetches while they bring little. A
 	// quiet cluster is spared, and nobody waits so long for a count.
 	pace = 100 * time.Millisecond
-	// partitionBytes is the most that one source may take of a response, but for
-	// a batch that is larger.
-	partitionBytes = 1 << 20
-	// responseBytes is the most that a response may have, fewer if there are many
-	// brokers: all responses together, one in hand and one on its way from each,
-	// are to stay below allBytes.
-	responseBytes, leastBytes = 8 << 20, 1 << 20
-	allBytes                  = 64 << 20
+	// mostBytes is the most that a response may have, and mostOfOne the most that one
+	// source may take of it, but for a batch that is larger. Less than leastBytes
+	// would cost more CPU than it saves memory.
+	mostBytes, mostOfOne, leastBytes = 8 << 20, 1 << 20, 128 << 10
 )
 
 // lanes is how many fetchers a broker may have.
@@ -142,7 +138,7 @@ func (f *fetcher) ask() <-chan answer {
 		return nil
 	}
 	req.MaxBytes, req.Rack = f.r.most(), f.r.rack
-	f.session.request(req, min(partitionBytes, req.MaxBytes))
+	f.session.request(req, min(mostOfOne, req.MaxBytes))
 	f.r.mu.Unlock()
 	f.asked = time.Now()
 	coming := make(chan answer, 1)
@@ -162,7 +158,7 @@ const readUncommitted, readCommitted = 0, 1
 
 // most is how much a response may have. Locked.
 func (r *Reader) most() int32 {
-	return int32(min(responseBytes, max(leastBytes, allBytes/(2*len(r.fetchers)))))
+	return int32(min(mostBytes, max(leastBytes, r.bytes/len(r.fetchers))))
 }
 
 // take sorts out an answer: what is to be handed over, and what has to be looked

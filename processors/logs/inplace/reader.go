@@ -30,6 +30,7 @@ type Reader struct {
 	// brokers restart. Then those who wait for it should hear of it.
 	patience time.Duration
 	rack     string // of this instance; empty if brokers need not know
+	bytes    int    // of all responses that are on their way
 
 	mu       sync.Mutex
 	closed   bool
@@ -41,15 +42,27 @@ type Reader struct {
 
 var _ logs.Reader = (*Reader)(nil)
 
-// New makes a Reader. The options say how to connect: brokers, TLS, SASL, client
-// id, rack. It connects when there is something to read.
-func New(client ...kgo.Opt) (*Reader, error) {
+// Options of a Reader.
+type Options struct {
+	// Client says how to connect: brokers, TLS, SASL, client id, rack.
+	Client []kgo.Opt
+	// FetchBytes is how much all brokers together may send at a time, 32 MiB if 0; as
+	// much again is in hand. A batch that is larger than its broker's share comes all
+	// the same, or there would be no getting past it.
+	FetchBytes int
+}
+
+// New makes a Reader. It connects when there is something to read.
+func New(o Options) (*Reader, error) {
+	if o.FetchBytes == 0 {
+		o.FetchBytes = 32 << 20
+	}
 	r := &Reader{
 		// A batch of any size is read. Others retry and time out as they like; we ask
 		// again ourselves.
-		client: append(client[:len(client):len(client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
+		client: append(o.Client[:len(o.Client):len(o.Client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
 			kgo.RequestTimeoutOverhead(hungAfter), kgo.RetryTimeout(hungAfter)),
-		sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+		bytes: o.FetchBytes, sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	first, err := r.lane(0)

@@ -34,7 +34,7 @@ func mustCluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 
 func mustReader(t testing.TB, c *kfake.Cluster) *Reader {
 	t.Helper()
-	r, err := New(kgo.SeedBrokers(c.ListenAddrs()...))
+	r, err := New(Options{Client: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	leader := c.LeaderFor("t", 0)
 	follower := 1 - leader
 	c.SetFollowers("t", 0, []int32{follower})
-	r, err := New(kgo.SeedBrokers(c.ListenAddrs()...), kgo.Rack("here"))
+	r, err := New(Options{Client: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...), kgo.Rack("here")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -482,6 +482,23 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	produce(3)
 	awaitThat(t, "a refusal", func() bool { return refused.Hits() > 0 })
 	produce(4)
+}
+
+// However many brokers there are: what is on its way stays within a bound, and is
+// never too little to be worth asking for.
+func TestResponsesShareTheirMemory(t *testing.T) {
+	for _, c := range []struct {
+		bytes, fetchers int
+		want            int32
+	}{{32 << 20, 1, 8 << 20}, {32 << 20, 4, 8 << 20}, {32 << 20, 16, 2 << 20}, {1 << 20, 4, 256 << 10}, {1 << 20, 100, 128 << 10}} {
+		r := &Reader{bytes: c.bytes, fetchers: map[fetcherKey]*fetcher{}}
+		for i := range c.fetchers {
+			r.fetchers[fetcherKey{broker: int32(i)}] = nil
+		}
+		if got := r.most(); got != c.want {
+			t.Errorf("%d bytes, %d fetchers: %d each, want %d", c.bytes, c.fetchers, got, c.want)
+		}
+	}
 }
 
 func TestShutdownEndsEverything(t *testing.T) {
