@@ -97,7 +97,8 @@ func (s *shard) newestLedger(src audit.Source) (best *counter.Ledger, counted bo
 	return best, best.Total > 0
 }
 
-// newest finds the ledger that is furthest on, and its key; nil if there is none.
+// newest finds the ledger that would be gone on from if the log had everything, and
+// its key; nil if there is none.
 func newest(list []entry) (best *counter.Ledger, key string) {
 	for _, e := range list {
 		if k, err := counter.ParseKey(e.key); err != nil || !k.Ledger {
@@ -107,7 +108,7 @@ func newest(list []entry) (best *counter.Ledger, key string) {
 		if err != nil || d.Ledger == nil {
 			continue
 		}
-		if l := d.Ledger; best == nil || l.Generation > best.Generation || l.Generation == best.Generation && l.Next > best.Next {
+		if l := d.Ledger; best == nil || l.Beats(best, 0) {
 			best, key = l, e.key
 		}
 	}

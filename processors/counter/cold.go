@@ -73,14 +73,6 @@ func (c *Counter) find(i id) *Row {
 	return r
 }
 
-// peek gives a row to be looked at.
-func (c *Counter) peek(i id) *Row {
-	if rest, ok := c.cold[i]; ok {
-		return rest.row()
-	}
-	return c.rows[i]
-}
-
 // A coldRow is a row that rests.
 type coldRow struct {
 	enc   string

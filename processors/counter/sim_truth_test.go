@@ -132,7 +132,7 @@ func (s *source) isMixed() bool { return slices.Contains(slices.Collect(maps.Val
 // newest is the ledger furthest on.
 func newest(table map[Key]Entry) (best *Ledger) {
 	for _, e := range table {
-		if l := e.Ledger; l != nil && (best == nil || l.beats(best, 0)) {
+		if l := e.Ledger; l != nil && (best == nil || l.Beats(best, 0)) {
 			best = l
 		}
 	}

@@ -219,7 +219,7 @@ func (w *world) cut(s *source) {
 func (w *world) doomed(s *source, table map[Key]Entry) *Ledger {
 	var found *Ledger
 	for k, e := range table {
-		if l := e.Ledger; l != nil && s.owner != nil && k.Owner == s.owner.name && l.Last >= s.cutAt && (found == nil || l.beats(found, 0)) {
+		if l := e.Ledger; l != nil && s.owner != nil && k.Owner == s.owner.name && l.Last >= s.cutAt && (found == nil || l.Beats(found, 0)) {
 			found = l
 		}
 	}

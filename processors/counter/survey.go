@@ -46,7 +46,7 @@ func survey(table map[Key]Entry, oldest int64) surveyed {
 		default:
 			s.ahead = max(s.ahead, e.Row.Last)
 		}
-		if l := e.Ledger; l != nil && (s.ledger == nil || l.beats(s.ledger, oldest)) {
+		if l := e.Ledger; l != nil && (s.ledger == nil || l.Beats(s.ledger, oldest)) {
 			s.ledger = l
 		}
 	}
@@ -77,10 +77,10 @@ func survey(table map[Key]Entry, oldest int64) surveyed {
 	return s
 }
 
-// beats says whether l is the better ledger to go on from. Among those that
-// have counted nothing the log must still have what comes next; then the lowest
-// start is the one that misses least.
-func (l *Ledger) beats(o *Ledger, oldest int64) bool {
+// Beats says whether l is the better ledger to go on from, of a log whose oldest
+// offset is known. Among those that have counted nothing the log must still have
+// what comes next; then the lowest start is the one that misses least.
+func (l *Ledger) Beats(o *Ledger, oldest int64) bool {
 	switch {
 	case l.Generation != o.Generation:
 		return l.Generation > o.Generation
