@@ -68,7 +68,7 @@ type instance struct {
 	ended sync.WaitGroup
 	read  map[int64]int // by id, how often
 	acked map[int64]int
-	feeds int // that it ever had
+	held  int // records that its feeds may ever have left: each the one in hand, and those that waited in its claim
 }
 
 // fed is a claim of a session.
@@ -147,6 +147,8 @@ func (w *world) kill(i *instance) {
 func (w *world) drain(i *instance) {
 	for _, f := range w.feeds {
 		if f.i == i {
+			for f.offer(f.at) { // some wait in the claim when it happens
+			}
 			close(f.draining)
 		}
 	}
@@ -157,7 +159,7 @@ func (w *world) drain(i *instance) {
 	for _, f := range w.feeds {
 		select {
 		case <-f.done:
-			if f.i == i && f.l.owner == f && f.l.committed < f.at-1 { // the last one may not have been submitted
+			if f.i == i && f.l.owner == f && f.l.committed < f.at-1-int64(cap(f.messages)) { // the last ones may not have been submitted
 				w.fail("partition %d: drained, and committed up to %d of %d", f.l.number, f.l.committed, f.at)
 			}
 		default:
@@ -180,10 +182,10 @@ func (w *world) rebalance() {
 	}
 	for _, l := range w.logs {
 		ctx, end := context.WithCancel(context.Background())
-		f := &fed{i: w.anyone(), l: l, messages: make(chan *sarama.ConsumerMessage), draining: make(chan struct{}), done: make(chan struct{}), end: end}
+		f := &fed{i: w.anyone(), l: l, messages: make(chan *sarama.ConsumerMessage, w.draw(4)), draining: make(chan struct{}), done: make(chan struct{}), end: end}
 		w.mu.Lock()
 		f.at, l.owner = l.committed, f
-		f.i.feeds++
+		f.i.held += 1 + cap(f.messages)
 		w.mu.Unlock()
 		w.feeds = append(w.feeds, f)
 		go func() {
@@ -214,24 +216,33 @@ func (w *world) end(f *fed) {
 func (w *world) deliver(f *fed, n int) {
 	for ; n > 0 && f.at < int64(len(f.l.log)); n-- {
 		synctest.Wait()
-		m := f.l.log[f.at]
-		msg := &sarama.ConsumerMessage{Topic: "audit", Partition: f.l.number, Offset: f.at, Value: m.value}
-		f.reads(m.id, 1)
-		if !w.forget || m.id%50 > 0 {
-			select {
-			case f.messages <- msg:
-			default: // it waits for the store
-				f.reads(m.id, -1)
-				return
-			}
-		}
-		if w.submitTwice && m.id%10 == 0 {
+		at := f.at
+		if id := f.l.log[at].id; w.forget && id%50 == 0 {
+			f.reads(id, 1)
+		} else if !f.offer(at) {
+			return
+		} else if w.submitTwice && id%10 == 0 {
 			synctest.Wait()
-			select {
-			case f.messages <- msg:
-			default:
+			if f.offer(at) {
+				f.reads(id, -1)
 			}
 		}
+	}
+}
+
+// offer hands a message over, if there is room for it.
+func (f *fed) offer(at int64) bool {
+	if at >= int64(len(f.l.log)) {
+		return false
+	}
+	m := f.l.log[at]
+	f.reads(m.id, 1)
+	select {
+	case f.messages <- &sarama.ConsumerMessage{Topic: "audit", Partition: f.l.number, Offset: at, Value: m.value}:
+		return true
+	default: // it waits for the store
+		f.reads(m.id, -1)
+		return false
 	}
 }
 
