@@ -42,10 +42,10 @@ verify-kill: ## the same while counting instances are killed
 
 TIME ?= 10m
 SEED ?= 1
-torture: build ## break everything around chaperone on Apache Kafka, three brokers, and check every count; TIME=45s for a quick look, SEED=n
+torture: build ## break everything around chaperone on Apache Kafka, three brokers, and check every count; TIME=45s for a quick look, SEED=n, READER=both
 	@scripts/need java mvn npm
 	@scripts/torture-binaries
-	bin/chaperone torture --time $(TIME) --seed $(SEED) $(if $(REPORT),--report $(REPORT)) --old-binary bin/chaperone-old --skewed-binary bin/chaperone-skewed
+	bin/chaperone torture --time $(TIME) --seed $(SEED) $(if $(READER),--reader $(READER)) $(if $(REPORT),--report $(REPORT)) --old-binary bin/chaperone-old --skewed-binary bin/chaperone-skewed
 
 torture-many: build ## 100 seeds on kfake and 20 on Apache Kafka, 45 s each; writes docs/reliability.md
 	@scripts/need java mvn npm

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -108,29 +109,40 @@ func (w *world) expect(found recounted, said *listener) map[cell]*expectation {
 		missed, twice := said.missedOf(src), said.overlap(src)
 		w.mu.Lock()
 		gone := w.gone[incarnation(src)]
-		cut, wasCut := w.cutFrom[src.String()]
-		lost := w.lost[src.String()]
+		cuts := w.cuts[src.String()]
 		w.mu.Unlock()
 		kind := w.kind(src)
 		log := w.truth.log(src)
-		if wasCut {
-			log = slices.Concat(log, lost)
-		}
-		for i := range log {
-			m := &log[i]
+		at := func(m *message) *expectation {
 			c := cellOf(src, m.window)
 			if e[c] == nil {
 				e[c] = &expectation{newCount(), newCount()}
 			}
-			e[c].most.add(m)
+			return e[c]
+		}
+		first := int64(math.MaxInt64) // from where on messages may be missing, though they are in the log
+		for _, cut := range cuts {
+			for i := range cut.before {
+				if m := &cut.before[i]; m.offset >= cut.from { // it may have been counted
+					at(m).most.add(m)
+				}
+			}
+			if !w.exactCuts() {
+				first = min(first, cut.from)
+			}
+		}
+		for i := range log {
+			m := &log[i]
+			e := at(m)
+			e.most.add(m)
 			if twice[m.window] && kind != plain && kind != transactional {
-				e[c].most.add(m)
+				e.most.add(m)
 			}
 			switch {
 			case twice[m.window] && kind != plain && kind != transactional:
-			case gone, within(missed, m.offset), wasCut && m.offset >= cut, kind == compacted && !found[src][m.offset]:
+			case gone, within(missed, m.offset) && len(cuts) == 0, m.offset >= first, kind == compacted && !found[src][m.offset]:
 			default:
-				e[c].least.add(m)
+				e.least.add(m)
 			}
 		}
 	}

@@ -72,6 +72,9 @@ func needsThreeAndTime(w *world) string {
 	return ""
 }
 
+// uncountedAfter is how long messages that will be lost may take to be counted.
+const uncountedAfter = 10 * time.Second
+
 func leadersMoved(i *injection) error {
 	w, c := i.w, i.w.clusters[home]
 	list := []string{string(w.topology.AuditTopic()), string(w.topology.CountTable()), string(w.topology.CollectTable()), w.topicName("orders")}
@@ -98,28 +101,29 @@ func uncleanElection(i *injection) error {
 	w.traffic.pause(home, name)
 	defer w.traffic.resume(home, name, 1, i.rng.Uint64())
 	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name)}
-	cut := int64(0)
+	var done cut
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), uncleanTakes)
 	defer cancel()
 	err := w.clusters[home].ElectUnclean(ctx, name, 0, func(context.Context) error {
 		if log := w.truth.log(src); len(log) > 0 {
-			cut = log[len(log)-1].offset + 1
+			done.from = log[len(log)-1].offset + 1
 		}
 		for _, t := range w.traffic.list() {
 			if t.name == name {
 				w.traffic.burst(t, 0, 50, i.rng.Uint64())
 			}
 		}
-		i.wait(i.hold) // some of them may be counted
+		// Mostly some of them are counted before they are lost.
+		for end := time.Now().Add(uncountedAfter); !done.counted && time.Now().Before(end) && i.ctx.Err() == nil; {
+			i.wait(100 * time.Millisecond)
+			done.counted = w.said.upTo(src) >= done.from
+		}
 		return nil
 	})
-	lost := w.truth.cut(src, cut)
+	done.before = w.truth.cut(src, done.from)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if first, known := w.cutFrom[src.String()]; !known || cut < first {
-		w.cutFrom[src.String()] = cut
-	}
-	w.lost[src.String()] = append(w.lost[src.String()], lost...)
+	w.cuts[src.String()] = append(w.cuts[src.String()], done)
 	return err
 }
 

@@ -83,38 +83,53 @@ type statement struct {
 
 // law checks statements about one source against its log: the content of each
 // is what the log says from the start of its generation up to its version, in
-// its window and segment. It gives what is wrong; windows is how many windows a
+// its window and segment. If the log was cut there are several, and a generation
+// has counted one of them. It gives what is wrong; windows is how many windows a
 // segment holds.
-func law(src audit.Source, log []message, statements []statement, windows int) (wrong []string) {
+func law(src audit.Source, logs [][]message, statements []statement, windows int) (wrong []string) {
 	type beginning struct{ generation, start int64 }
-	type place struct{ segment, window, version int64 }
-	by := map[beginning]map[place][]*statement{}
+	by := map[beginning][]*statement{}
 	for i := range statements {
 		s := &statements[i]
 		b := beginning{s.generation, s.start}
-		if by[b] == nil {
-			by[b] = map[place][]*statement{}
-		}
-		p := place{s.segment, s.window, s.version}
-		by[b][p] = append(by[b][p], s)
+		by[b] = append(by[b], s)
 	}
-	for b, open := range by {
-		walk(log, b.start, windows, func(segment int64, m *message, r *row) {
-			p := place{segment, m.window, m.offset}
-			for _, s := range open[p] {
-				if s.first != r.First || s.partial != r.partial || !s.tally.Equal(&r.Tally) {
-					wrong = append(wrong, fmt.Sprintf("%s generation %d segment %d window %d version %d by %s: it has first %d, partial %t, %d messages, %d bytes; the log says first %d, partial %t, %d messages, %d bytes",
-						src, b.generation, segment, m.window, m.offset, s.owner, s.first, s.partial, s.tally.Count, s.tally.Bytes, r.First, r.partial, r.Count, r.Bytes))
-				}
+	for _, said := range by {
+		var least []string
+		for i, log := range logs {
+			if bad := unlawful(src, log, said, windows); i == 0 || len(bad) < len(least) {
+				least = bad
 			}
-			delete(open, p)
-		})
-		for p, list := range open {
-			wrong = append(wrong, fmt.Sprintf("%s generation %d from %d, segment %d window %d version %d by %s, %d messages: by the log there can be no such record",
-				src, b.generation, b.start, p.segment, p.window, p.version, list[0].owner, list[0].tally.Count))
 		}
+		wrong = append(wrong, least...)
 	}
 	slices.Sort(wrong)
+	return wrong
+}
+
+// unlawful checks what is said of one generation against one log.
+func unlawful(src audit.Source, log []message, said []*statement, windows int) (wrong []string) {
+	type place struct{ segment, window, version int64 }
+	open := map[place][]*statement{}
+	for _, s := range said {
+		p := place{s.segment, s.window, s.version}
+		open[p] = append(open[p], s)
+	}
+	generation, start := said[0].generation, said[0].start
+	walk(log, start, windows, func(segment int64, m *message, r *row) {
+		p := place{segment, m.window, m.offset}
+		for _, s := range open[p] {
+			if s.first != r.First || s.partial != r.partial || !s.tally.Equal(&r.Tally) {
+				wrong = append(wrong, fmt.Sprintf("%s generation %d segment %d window %d version %d by %s: it has first %d, partial %t, %d messages, %d bytes; the log says first %d, partial %t, %d messages, %d bytes",
+					src, generation, segment, m.window, m.offset, s.owner, s.first, s.partial, s.tally.Count, s.tally.Bytes, r.First, r.partial, r.Count, r.Bytes))
+			}
+		}
+		delete(open, p)
+	})
+	for p, list := range open {
+		wrong = append(wrong, fmt.Sprintf("%s generation %d from %d, segment %d window %d version %d by %s, %d messages: by the log there can be no such record",
+			src, generation, start, p.segment, p.window, p.version, list[0].owner, list[0].tally.Count))
+	}
 	return wrong
 }
 

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestLawAcceptsWhatTheLogSays(t *testing.T) {
 		list := append(statementsOf(log, 0), statementsOf(log, log[40].offset)...)
 		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		list = append(list, list[:30]...) // said twice
-		if wrong := law(audit.Source{}, log, list, windowsPerSegment); len(wrong) > 0 {
+		if wrong := law(audit.Source{}, [][]message{log}, list, windowsPerSegment); len(wrong) > 0 {
 			t.Fatalf("seed %d: %s", seed, wrong[0])
 		}
 	}
@@ -63,10 +64,42 @@ func TestLawRejectsEveryOtherContent(t *testing.T) {
 			log := someLog(rng, 60)
 			list := statementsOf(log, 0)
 			spoil(&list[30])
-			if wrong := law(audit.Source{}, log, list, windowsPerSegment); len(wrong) == 0 {
+			if wrong := law(audit.Source{}, [][]message{log}, list, windowsPerSegment); len(wrong) == 0 {
 				t.Error("nobody objects")
 			}
 		})
+	}
+}
+
+// A log is cut, and grows again with other messages. Who was told begins anew where
+// it was cut; who was not, and goes on, has counted a log that never was.
+func TestLawKnowsWhatACutLogWas(t *testing.T) {
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		before := someLog(rng, 80)
+		cut := 30 + rng.IntN(40)
+		after := slices.Clone(before[:cut])
+		for _, m := range someLog(rng, 60) {
+			m.offset += before[cut].offset
+			after = append(after, m)
+		}
+		told := statementsOf(before[:cut+5], 0)
+		for _, s := range statementsOf(after, before[cut].offset) {
+			s.generation = 1
+			told = append(told, s)
+		}
+		if wrong := law(audit.Source{}, [][]message{after, before}, told, windowsPerSegment); len(wrong) > 0 {
+			t.Fatalf("seed %d: %s", seed, wrong[0])
+		}
+		mixed := slices.Clone(before[:cut+5])
+		for _, m := range after[cut:] {
+			if m.offset > mixed[cut+4].offset {
+				mixed = append(mixed, m)
+			}
+		}
+		if wrong := law(audit.Source{}, [][]message{after, before}, statementsOf(mixed, 0), windowsPerSegment); len(wrong) == 0 {
+			t.Fatalf("seed %d: nobody objects to a count over the cut", seed)
+		}
 	}
 }
 

@@ -91,6 +91,17 @@ func (l *listener) newest() [][2][]byte {
 	return append([][2][]byte(nil), l.records...)
 }
 
+// upTo is the highest offset of a source that is counted, -1 if there is none.
+func (l *listener) upTo(src audit.Source) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := int64(-1)
+	for _, s := range l.statements[src] {
+		last = max(last, s.version)
+	}
+	return last
+}
+
 // missedOf gives what was said to be missed of a source.
 func (l *listener) missedOf(src audit.Source) (spans []span) {
 	l.mu.Lock()

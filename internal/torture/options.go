@@ -105,6 +105,9 @@ func (o *Options) Check() error {
 	return errors.Join(errs...)
 }
 
+// wantsOld says whether instances of an earlier version take part.
+func (o *Options) wantsOld() bool { return o.OldBinary != "" && o.wants("old-binary") }
+
 // wants says whether the options leave a fault in.
 func (o *Options) wants(name string) bool {
 	return (len(o.Only) == 0 || slices.Contains(o.Only, name)) && !slices.Contains(o.Not, name)

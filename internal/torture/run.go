@@ -400,13 +400,17 @@ func (w *world) lawful(r *Result) {
 	defer w.said.mu.Unlock()
 	for src, statements := range w.said.statements {
 		w.mu.Lock()
-		_, cut := w.cutFrom[src.String()]
+		cuts := w.cuts[src.String()]
 		w.mu.Unlock()
-		if cut || w.kind(src) == compacted {
+		if len(cuts) > 0 && !w.exactCuts() || w.kind(src) == compacted {
 			continue // what such a log says depends on when it is read
 		}
+		logs := [][]message{w.truth.log(src)}
+		for _, cut := range cuts {
+			logs = append(logs, cut.before)
+		}
 		r.Checked["law"] += len(statements)
-		r.Wrong["law"] = append(r.Wrong["law"], law(src, w.truth.log(src), statements, windowsPerSegment)...)
+		r.Wrong["law"] = append(r.Wrong["law"], law(src, logs, statements, windowsPerSegment)...)
 	}
 	r.Wrong["law"] = append(r.Wrong["law"], w.said.unread...)
 }
@@ -430,8 +434,8 @@ func (w *world) honest(r *Result) {
 }
 
 // unsaid is what was lost and is not said to be missed: of each retention the last
-// message, which nobody can have counted; and of each topic that was made again the
-// unknown end of the old one, if anything of it was counted.
+// message, which nobody can have counted; where a log was cut; and of each topic that
+// was made again the unknown end of the old one, if anything of it was counted.
 func (w *world) unsaid() (wrong []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -439,6 +443,11 @@ func (w *world) unsaid() (wrong []string) {
 		for _, o := range w.deleted[src.String()] {
 			if !within(slices.Collect(maps.Keys(w.said.missed[src])), o) {
 				wrong = append(wrong, fmt.Sprintf("%s offset %d was deleted before it was counted, and is not said to be missed", src, o))
+			}
+		}
+		for _, cut := range w.cuts[src.String()] {
+			if cut.counted && w.exactCuts() && !w.said.saidCut(src, cut.from) {
+				wrong = append(wrong, fmt.Sprintf("%s was cut at %d, after more had been counted, and that is not said", src, cut.from))
 			}
 		}
 		if !w.gone[incarnation(src)] || len(w.said.statements[src]) == 0 {
@@ -449,6 +458,16 @@ func (w *world) unsaid() (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// saidCut says whether it is said that something is missed from there on.
+func (l *listener) saidCut(src audit.Source, from int64) bool {
+	for s, reason := range l.missed[src] {
+		if reason == audit.MissedTruncated && s.from == from {
+			return true
+		}
+	}
+	return false
 }
 
 // healthy wants all parts of all instances to be well again.

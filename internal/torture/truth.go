@@ -48,17 +48,17 @@ func (t *truth) add(src audit.Source, m message) {
 }
 
 // cut forgets what is remembered of a source from an offset on, for its log was
-// cut there, and gives what was lost.
-func (t *truth) cut(src audit.Source, from int64) (lost []message) {
+// cut there, and gives the log as it was.
+func (t *truth) cut(src audit.Source, from int64) (before []message) {
+	before = t.log(src)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for o, m := range t.sources[src] {
+	for o := range t.sources[src] {
 		if o >= from {
-			lost = append(lost, m)
 			delete(t.sources[src], o)
 		}
 	}
-	return lost
+	return before
 }
 
 // log is a copy of what is remembered of a source, in order.
