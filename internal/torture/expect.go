@@ -120,6 +120,7 @@ func (w *world) expect(found recounted, said *listener) map[cell]*expectation {
 			}
 			return e[c]
 		}
+		exact := w.exact(src, cuts)
 		first := int64(math.MaxInt64) // from where on messages may be missing, though they are in the log
 		for _, cut := range cuts {
 			for i := range cut.before {
@@ -127,7 +128,7 @@ func (w *world) expect(found recounted, said *listener) map[cell]*expectation {
 					at(m).most.add(m)
 				}
 			}
-			if !w.exactCuts() {
+			if !exact {
 				first = min(first, cut.from)
 			}
 		}

@@ -102,6 +102,30 @@ func (l *listener) upTo(src audit.Source) int64 {
 	return last
 }
 
+// cutsOf gives where a source is said to have been cut.
+func (l *listener) cutsOf(src audit.Source) (from []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s, reason := range l.missed[src] {
+		if reason == audit.MissedTruncated {
+			from = append(from, s.from)
+		}
+	}
+	return from
+}
+
+// gone says whether it was said that a source is no more.
+func (l *listener) gone(src audit.Source) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, reason := range l.missed[src] {
+		if reason == audit.MissedRecreated {
+			return true
+		}
+	}
+	return false
+}
+
 // missedOf gives what was said to be missed of a source.
 func (l *listener) missedOf(src audit.Source) (spans []span) {
 	l.mu.Lock()

@@ -397,12 +397,13 @@ func summary(wrong map[string][]difference) string {
 // lawful checks the content of every record.
 func (w *world) lawful(r *Result) {
 	w.said.mu.Lock()
-	defer w.said.mu.Unlock()
-	for src, statements := range w.said.statements {
+	said, unread := maps.Clone(w.said.statements), slices.Clone(w.said.unread)
+	w.said.mu.Unlock()
+	for src, statements := range said {
 		w.mu.Lock()
 		cuts := w.cuts[src.String()]
 		w.mu.Unlock()
-		if len(cuts) > 0 && !w.exactCuts() || w.kind(src) == compacted {
+		if len(cuts) > 0 && !w.exact(src, cuts) || w.kind(src) == compacted {
 			continue // what such a log says depends on when it is read
 		}
 		logs := [][]message{w.truth.log(src)}
@@ -412,14 +413,13 @@ func (w *world) lawful(r *Result) {
 		r.Checked["law"] += len(statements)
 		r.Wrong["law"] = append(r.Wrong["law"], law(src, logs, statements, windowsPerSegment)...)
 	}
-	r.Wrong["law"] = append(r.Wrong["law"], w.said.unread...)
+	r.Wrong["law"] = append(r.Wrong["law"], unread...)
 }
 
 // honest checks what was said to be missed: nothing where nothing can be, and
 // something where something was.
 func (w *world) honest(r *Result) {
 	w.said.mu.Lock()
-	defer w.said.mu.Unlock()
 	for src, spans := range w.said.missed {
 		for s, reason := range spans {
 			r.Checked["missed ranges"]++
@@ -430,6 +430,7 @@ func (w *world) honest(r *Result) {
 			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s offsets %d to %d are said to be missed: %s; nothing happened to them", src, s.from, s.to, reason))
 		}
 	}
+	w.said.mu.Unlock()
 	r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], w.unsaid()...)
 }
 
@@ -441,33 +442,20 @@ func (w *world) unsaid() (wrong []string) {
 	defer w.mu.Unlock()
 	for _, src := range w.truth.list() {
 		for _, o := range w.deleted[src.String()] {
-			if !within(slices.Collect(maps.Keys(w.said.missed[src])), o) {
+			if !within(w.said.missedOf(src), o) {
 				wrong = append(wrong, fmt.Sprintf("%s offset %d was deleted before it was counted, and is not said to be missed", src, o))
 			}
 		}
 		for _, cut := range w.cuts[src.String()] {
-			if cut.counted && w.exactCuts() && !w.said.saidCut(src, cut.from) {
+			if cut.counted && w.cutsAreSeen() && !slices.ContainsFunc(w.said.cutsOf(src), func(from int64) bool { return from >= cut.from }) {
 				wrong = append(wrong, fmt.Sprintf("%s was cut at %d, after more had been counted, and that is not said", src, cut.from))
 			}
 		}
-		if !w.gone[incarnation(src)] || len(w.said.statements[src]) == 0 {
-			continue
-		}
-		if !slices.Contains(slices.Collect(maps.Values(w.said.missed[src])), audit.MissedRecreated) {
+		if w.gone[incarnation(src)] && w.said.upTo(src) >= 0 && !w.said.gone(src) {
 			wrong = append(wrong, fmt.Sprintf("%s was deleted and made again, and that its end is unknown is not said", src))
 		}
 	}
 	return wrong
-}
-
-// saidCut says whether it is said that something is missed from there on.
-func (l *listener) saidCut(src audit.Source, from int64) bool {
-	for s, reason := range l.missed[src] {
-		if reason == audit.MissedTruncated && s.from == from {
-			return true
-		}
-	}
-	return false
 }
 
 // healthy wants all parts of all instances to be well again.

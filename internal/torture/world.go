@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/children"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
@@ -69,9 +71,24 @@ type cut struct {
 	counted bool      // something that was cut off had been counted for sure
 }
 
-// exactCuts says whether all counting instances are told by brokers where a log was
+// cutsAreSeen says whether all counting instances are told by brokers that a log was
 // cut. sarama is not: it reads on in what has grown there since.
-func (w *world) exactCuts() bool { return w.o.Reader == config.InPlace && !w.o.wantsOld() }
+func (w *world) cutsAreSeen() bool { return w.o.Reader == config.InPlace && !w.o.wantsOld() }
+
+// exact says whether it was said of each cut of a source where it was. A reader that
+// has just begun may know that there was one, and not where: then it goes on behind
+// what had been counted, and between the two nothing is known.
+func (w *world) exact(src audit.Source, cuts []cut) bool {
+	if !w.cutsAreSeen() {
+		return false
+	}
+	for _, from := range w.said.cutsOf(src) {
+		if !slices.ContainsFunc(cuts, func(c cut) bool { return c.from == from }) {
+			return false
+		}
+	}
+	return true
+}
 
 // An instance is a process of chaperone under a name that outlives it.
 type instance struct {
