@@ -1,6 +1,10 @@
 package count
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/chaperone-audit/chaperone/processors/logs"
+)
 
 // pressure watches the rows of closed segments that wait to be durable, of all
 // sources of the instance. A source whose event times scatter makes one per
@@ -27,9 +31,8 @@ func (p *pressure) moved(from, to int) (over bool) {
 // room is how many paused sources may go on: each may bring as many rows as a
 // reader hands over at a time.
 func (p *pressure) room() int {
-	const batch = 64
 	if free := p.most - p.rows.Load(); free >= 0 {
-		return 1 + int(free/batch)
+		return 1 + int(free/logs.MostRecords)
 	}
 	return 0
 }

@@ -22,6 +22,10 @@ type Record struct {
 	codecs.Message
 }
 
+// MostRecords is how many records a Batch may have: enough that locks cost nothing,
+// few enough that they stay in the first cache.
+const MostRecords = 128
+
 // A Batch is a run of records of one source, offsets rising, and the position
 // after it. Records may be empty: control batches, aborted transactions and
 // compacted tails move Next alone.
@@ -97,8 +101,8 @@ func (e *OutOfRange) Error() string {
 	return fmt.Sprintf("offset %d is out of the log's range", e.Offset)
 }
 
-// Truncated is an ErrTruncated that knows where: from End on, the log is not the
-// one that was read, or not there.
+// Truncated is an ErrTruncated that knows where: before End the log is the one that
+// was read; from there on it is not, or not there.
 type Truncated struct{ End int64 }
 
 func (e *Truncated) Error() string {

@@ -295,6 +295,46 @@ func TestNothingComesAfterClose(t *testing.T) {
 	})
 }
 
+// A source that is lost is closed, or opened again, while its last call is under
+// way: that waits for the call.
+func TestNothingOvertakesTheLastCall(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
+		for _, again := range []bool{false, true} {
+			src := topic(t, c, 1, nil)
+			last := slowLoser{begun: make(chan struct{}), end: make(chan struct{})}
+			if err := r.Open(src, logs.At(1000), &last); err != nil { // it does not have that
+				t.Fatal(err)
+			}
+			<-last.begun
+			returned := make(chan error, 1)
+			go func() {
+				if again {
+					returned <- r.Open(src, logs.At(0), &sink{})
+				} else {
+					r.Close(src)
+					returned <- nil
+				}
+			}()
+			select {
+			case <-returned:
+				t.Errorf("again %t: it has not waited", again)
+			case <-time.After(50 * time.Millisecond): // it cannot be seen waiting
+			}
+			close(last.end)
+			if err := <-returned; err != nil {
+				t.Errorf("again %t: %v", again, err)
+			}
+			r.Close(src)
+		}
+	})
+}
+
+// slowLoser takes its time to hear that it is lost.
+type slowLoser struct{ begun, end chan struct{} }
+
+func (s *slowLoser) Batch(*logs.Batch) bool { return true }
+func (s *slowLoser) Lost(error)             { close(s.begun); <-s.end }
+
 func TestSaysThatAnOffsetIsOutOfRange(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, r reader) {
 		src := topic(t, c, 1, nil)

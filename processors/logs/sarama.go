@@ -14,10 +14,6 @@ import (
 	"github.com/chaperone-audit/chaperone/codecs"
 )
 
-// maxBatch is how many records of sarama's channel go into one Batch: many enough
-// that locks cost nothing, few enough that the copies stay in the first cache.
-const maxBatch = 64
-
 // Sarama is a Reader on sarama's partition consumers. sarama hides control
 // records, aborted transactions and where batches end, and what a record
 // timestamp means; so Stable, Start, Epoch and TimeType are unknown, and Next is
@@ -61,6 +57,7 @@ type saramaSource struct {
 	resume chan struct{}
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the goroutine has ended
+	losing bool          // its last call is under way; guarded by the Reader's lock
 }
 
 // Open asks for edges and leaders in the source's own goroutine: one after the
@@ -68,11 +65,16 @@ type saramaSource struct {
 func (r *Sarama) Open(src audit.Source, from Position, sink Sink) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for old := r.open[src]; old != nil; old = r.open[src] {
+		if !old.losing {
+			return fmt.Errorf("read %s: already open", src)
+		}
+		r.mu.Unlock()
+		<-old.done // its last call returns
+		r.mu.Lock()
+	}
 	if r.closed {
 		return fmt.Errorf("read %s: the reader is shut down", src)
-	}
-	if r.open[src] != nil {
-		return fmt.Errorf("read %s: already open", src)
 	}
 	s := &saramaSource{sink: sink, resume: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	r.open[src] = s
@@ -80,14 +82,17 @@ func (r *Sarama) Open(src audit.Source, from Position, sink Sink) error {
 		defer close(s.done)
 		err := r.read(src, from.Again(), s)
 		r.mu.Lock()
-		if r.open[src] == s {
-			delete(r.open, src)
-		}
+		s.losing = true
 		r.mu.Unlock()
 		select {
 		case <-s.quit:
 		default:
 			sink.Lost(err)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.open[src] == s {
+			delete(r.open, src)
 		}
 	}()
 	return nil
@@ -231,7 +236,7 @@ var rooms = sync.Pool{New: func() any { return new(room) }}
 
 // take fills the room with a message and those that wait behind it.
 func (r *room) take(m *sarama.ConsumerMessage, waiting <-chan *sarama.ConsumerMessage) {
-	more := min(len(waiting), maxBatch-1)
+	more := min(len(waiting), MostRecords-1)
 	r.records = slices.Grow(r.records, more+1)[:more+1]
 	r.record(0, m)
 	for i := 1; i <= more; i++ {
