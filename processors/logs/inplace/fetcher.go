@@ -66,7 +66,7 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 		if err != nil { // cannot be: the options were good for the first
 			client = r.lanes[0]
 		}
-		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}}
+		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}, walker: walker{inflater: inflater{turn: r.turn}}}
 		r.fetchers[k] = f
 		if !r.closed {
 			r.work.Go(f.run)
@@ -228,7 +228,7 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 	if f.nearer(n, rp.PreferredReadReplica) {
 		return
 	}
-	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want), portion: portion{
+	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want, n.s.seen.note), portion: portion{
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
 	f.got = append(f.got, p)

@@ -73,6 +73,9 @@ func (r *Reader) place(due []*source) {
 		if err == nil {
 			at, err = locate(s.Source, topics[s.Topic])
 		}
+		if err == nil && at.olderThan(max(s.lead.epoch, s.at.epoch)) {
+			err = errStale
+		}
 		absent := errors.Is(err, logs.ErrGone) || errors.Is(err, logs.ErrRecreated)
 		switch {
 		case !absent:

@@ -15,7 +15,8 @@ import (
 )
 
 // mostInflated bounds what one batch may grow to. A few bytes can stand for any
-// number of them, and who writes a topic is not always a friend.
+// number of them, and who writes a topic is not always a friend. One at a time may
+// be as large.
 const mostInflated = 256 << 20
 
 var errTooLarge = errors.New("it inflates to more than is read")
@@ -35,8 +36,12 @@ const (
 type inflater struct {
 	buf   []byte
 	limit int // bytes in buf; mostInflated if 0
+	// turn is taken by one of all inflaters at a time while its buffer is larger than
+	// those that are kept, so that not all of them are at once; nil is for one alone.
+	turn  chan struct{}
+	large bool // it has the turn
 
-	zstd *zstd.Decoder
+	zstd [2]*zstd.Decoder // for what fits, and for what is large
 	gzip *gzip.Reader
 	lz4  *lz4.Reader
 	src  bytes.Reader
@@ -50,6 +55,27 @@ func (d *inflater) reset() {
 	if d.buf = d.buf[:0]; cap(d.buf) > keepBuffer {
 		d.buf = nil
 	}
+	if d.large {
+		d.large = false
+		if d.turn != nil {
+			<-d.turn
+		}
+	}
+}
+
+// grow makes room for n bytes more.
+func (d *inflater) grow(n int) {
+	if len(d.buf)+n > keepBuffer {
+		d.enlarge()
+	}
+	d.buf = slices.Grow(d.buf, n)
+}
+
+func (d *inflater) enlarge() {
+	if !d.large && d.turn != nil {
+		d.turn <- struct{}{}
+	}
+	d.large = true
 }
 
 func (d *inflater) most() int {
@@ -101,7 +127,7 @@ func (d *inflater) gunzip(b []byte) (err error) {
 // readAll appends all that a reader gives.
 func (d *inflater) readAll(r io.Reader) error {
 	for {
-		d.buf = slices.Grow(d.buf, 512)
+		d.grow(512)
 		n, err := r.Read(d.buf[len(d.buf):cap(d.buf)])
 		d.buf = d.buf[:len(d.buf)+n]
 		switch {
@@ -115,17 +141,30 @@ func (d *inflater) readAll(r io.Reader) error {
 	}
 }
 
-func (d *inflater) unzstd(b []byte) (err error) {
-	if d.zstd == nil {
-		d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(d.most())))
+// unzstd tries with little memory first: frames need not say how large they are.
+func (d *inflater) unzstd(b []byte) error {
+	err := d.unzstdInto(0, min(keepBuffer, d.most()), b)
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		d.enlarge()
+		err = d.unzstdInto(1, d.most(), b)
+	}
+	return err
+}
+
+func (d *inflater) unzstdInto(i, most int, b []byte) (err error) {
+	if d.zstd[i] == nil {
+		d.zstd[i], err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(most)))
 		if err != nil {
 			return err
 		}
 	}
 	before := len(d.buf)
-	buf, err := d.zstd.DecodeAll(b, d.buf)
+	buf, err := d.zstd[i].DecodeAll(b, d.buf)
 	if len(buf) >= before {
-		d.buf = buf
+		d.buf = buf[:before]
+		if err == nil {
+			d.buf = buf
+		}
 	}
 	return err
 }
@@ -164,7 +203,8 @@ func (d *inflater) snappyBlock(b []byte) error {
 	if n > d.most()-at {
 		return errTooLarge
 	}
-	d.buf = slices.Grow(d.buf, n)[:at+n]
+	d.grow(n)
+	d.buf = d.buf[:at+n]
 	_, err = s2.Decode(d.buf[at:], b)
 	return err
 }
@@ -230,10 +270,11 @@ func (d *inflater) lz4Blocks(b []byte) (plain bool, err error) {
 			at += 4
 		}
 		if stored {
+			d.grow(len(block))
 			d.buf = append(d.buf, block...)
 		} else {
 			end := len(d.buf)
-			d.buf = slices.Grow(d.buf, blockSize)
+			d.grow(blockSize)
 			m, err := lz4.UncompressBlock(block, d.buf[end:end+blockSize])
 			if err != nil {
 				return false, nil

@@ -34,28 +34,45 @@ func judge(n *slot, rp *kmsg.FetchResponseTopicPartition, version int16) (outcom
 		case version < leastVersion:
 			return lose, fmt.Errorf("%w: its broker is older than Kafka 2.7", logs.ErrTooOld)
 		case rp.DivergingEpoch.EndOffset >= 0:
-			return lose, &logs.Truncated{End: rp.DivergingEpoch.EndOffset}
+			return lose, n.s.seen.cut(rp.DivergingEpoch)
 		case n.doubted: // the offset is there, and what lay before it is of an epoch that the log has never had
 			return lose, logs.ErrTruncated
 		}
 		return serve, nil
 	case kerr.OffsetOutOfRange:
-		if n.want.epoch >= 0 && !n.doubted {
+		switch {
+		case n.lead >= 0 && n.want.epoch > n.lead: // who answers is not the leader any more
+			return seek, errStale
+		case n.want.epoch >= 0 && !n.doubted:
 			return doubt, err
 		}
 		return lose, &logs.OutOfRange{Offset: n.want.next}
 	case kerr.TopicAuthorizationFailed:
 		return lose, fmt.Errorf("%w: %w", logs.ErrDenied, err)
+	case kerr.UnknownTopicOrPartition:
+		if n.id == (audit.TopicID{}) { // by name it might go on in another topic made meanwhile
+			return lose, fmt.Errorf("%w: %w", logs.ErrGone, err)
+		}
 	case kerr.CorruptMessage: // the broker cannot read it either
 		return lose, &logs.Corrupt{From: n.want.next, Cause: err}
 	}
 	return seek, err
 }
 
+// errStale is of a broker that has not heard of an election, or was deposed and does
+// not know it. What it says of the log's end is not true any more.
+var errStale = errors.New("the broker that answers knows an older leader than what was read is from")
+
 // A lead is who leads a source, as metadata says it.
 type lead struct {
 	broker, epoch int32
 	id            audit.TopicID
+}
+
+// olderThan says whether a place is known to be of a later epoch than this leader's.
+// Epochs of one topic only rise; without an id it may be another topic by now.
+func (l *lead) olderThan(known int32) bool {
+	return l.id != (audit.TopicID{}) && l.epoch >= 0 && l.epoch < known
 }
 
 // locate finds a source in the metadata of its topic. ErrDenied is for good.

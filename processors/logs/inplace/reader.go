@@ -29,8 +29,9 @@ type Reader struct {
 	// patience is how long a source may go without being served: leaders move,
 	// brokers restart. Then those who wait for it should hear of it.
 	patience time.Duration
-	rack     string // of this instance; empty if brokers need not know
-	bytes    int    // of all responses that are on their way
+	rack     string        // of this instance; empty if brokers need not know
+	bytes    int           // of all responses that are on their way
+	turn     chan struct{} // of inflaters that need much
 
 	mu       sync.Mutex
 	closed   bool
@@ -62,7 +63,7 @@ func New(o Options) (*Reader, error) {
 		// again ourselves.
 		client: append(o.Client[:len(o.Client):len(o.Client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
 			kgo.RequestTimeoutOverhead(hungAfter), kgo.RetryTimeout(hungAfter)),
-		bytes: o.FetchBytes, sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+		bytes: o.FetchBytes, turn: make(chan struct{}, 1), sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	first, err := r.lane(0)
@@ -109,15 +110,17 @@ type source struct {
 	due    time.Time // not looked for before
 	since  time.Time // since when it is not served; zero if it is
 	why    error     // ... and why not
+	seen   epochs    // of what was asked for
 	absent time.Time // since when it is said not to exist, or to be another one
 }
 
 // Open begins to read a source: it is looked for.
 func (r *Reader) Open(src audit.Source, from logs.Position, sink logs.Sink) error {
 	s := &source{Source: src, sink: sink, at: place{from.Next, from.Epoch}, stable: -1, start: -1, since: time.Now()}
-	if from.Epoch < 0 {
+	if from.Epoch < 0 || src.TopicID == (audit.TopicID{}) { // else nobody would notice another log under the same name
 		s.at.next = from.Again()
 	}
+	s.seen.note(from.Epoch, from.Next)
 	for {
 		r.mu.Lock()
 		old := r.sources[src]

@@ -267,9 +267,10 @@ func TestDamageThatStaysIsTold(t *testing.T) {
 		{"a batch that is not what its checksum says", func() []byte {
 			good := recipe{base: 0, next: 1}
 			bad := recipe{base: 1, next: 8, records: []logs.Record{someRecord(seeded(t, 1), 3, 0)}}
+			after := recipe{base: 8, next: 9}
 			b := append(good.build(), bad.build()...)
 			b[len(b)-1] ^= 1
-			return b
+			return append(b, after.build()...)
 		}, func(err error) bool {
 			bad, ok := errors.AsType[*logs.Corrupt](err)
 			return ok && bad.From == 1 && bad.To == 8

@@ -176,10 +176,13 @@ func TestJudge(t *testing.T) {
 	}{
 		{outcome: "nothing wrong", want: serve},
 		{outcome: "the log was cut", cut: 90, want: lose, err: logs.ErrTruncated},
-		{outcome: "an offset that the log does not have", code: kerr.OffsetOutOfRange, slot: slot{want: place{100, -1}}, want: lose, err: &logs.OutOfRange{}},
-		{outcome: "it may be the epoch", code: kerr.OffsetOutOfRange, slot: slot{want: place{100, 3}}, want: doubt, err: kerr.OffsetOutOfRange},
-		{outcome: "it was the epoch", slot: slot{want: place{100, 3}, doubted: true}, want: lose, err: logs.ErrTruncated},
-		{outcome: "it was not the epoch", code: kerr.OffsetOutOfRange, slot: slot{want: place{100, 3}, doubted: true}, want: lose, err: &logs.OutOfRange{}},
+		{outcome: "an offset that the log does not have", code: kerr.OffsetOutOfRange, slot: slot{lead: 4, want: place{100, -1}}, want: lose, err: &logs.OutOfRange{}},
+		{outcome: "an offset that who was deposed does not have", code: kerr.OffsetOutOfRange, slot: slot{want: place{100, 5}, lead: 4}, want: seek, err: errStale},
+		{outcome: "perhaps deleted, known by its name", code: kerr.UnknownTopicOrPartition, want: lose, err: logs.ErrGone},
+		{outcome: "perhaps deleted, known by its id", code: kerr.UnknownTopicOrPartition, slot: slot{id: audit.TopicID{1}}, want: seek, err: kerr.UnknownTopicOrPartition},
+		{outcome: "it may be the epoch", code: kerr.OffsetOutOfRange, slot: slot{lead: 4, want: place{100, 3}}, want: doubt, err: kerr.OffsetOutOfRange},
+		{outcome: "it was the epoch", slot: slot{lead: 4, want: place{100, 3}, doubted: true}, want: lose, err: logs.ErrTruncated},
+		{outcome: "it was not the epoch", code: kerr.OffsetOutOfRange, slot: slot{lead: 4, want: place{100, 3}, doubted: true}, want: lose, err: &logs.OutOfRange{}},
 		{outcome: "no permission", code: kerr.TopicAuthorizationFailed, want: lose, err: logs.ErrDenied},
 		{outcome: "the broker's disk", code: kerr.CorruptMessage, want: lose, err: logs.ErrCorrupt},
 		{outcome: "another leader", code: kerr.NotLeaderForPartition, want: seek, err: kerr.NotLeaderForPartition},
@@ -195,11 +198,12 @@ func TestJudge(t *testing.T) {
 				rp.ErrorCode = c.code.Code
 			}
 			if c.cut > 0 {
-				rp.DivergingEpoch.EndOffset = c.cut
+				rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = 3, c.cut
 			}
 			if c.version == 0 {
 				c.version = 13
 			}
+			c.slot.s = &source{seen: epochs{{3, 0}}}
 			got, err := judge(&c.slot, &rp, c.version)
 			if _, out := c.err.(*logs.OutOfRange); out {
 				o, ok := errors.AsType[*logs.OutOfRange](err)
@@ -245,5 +249,27 @@ func TestLocate(t *testing.T) {
 	}
 	if _, err := locate(src, nil); err == nil {
 		t.Error("an answer without the topic is no answer")
+	}
+}
+
+// A broker that has not heard of an election is not asked to read, unless a topic
+// of the name may be another one by now.
+func TestOlderLeadersAreNotBelieved(t *testing.T) {
+	id := audit.TopicID{1}
+	for _, c := range []struct {
+		lead  lead
+		known int32
+		want  bool
+	}{
+		{lead{1, 4, id}, 5, true},
+		{lead{1, 5, id}, 5, false},
+		{lead{1, 6, id}, 5, false},
+		{lead{1, -1, id}, 5, false}, // it does not say
+		{lead{1, 4, audit.TopicID{}}, 5, false},
+		{lead{1, 0, id}, -1, false}, // nothing is known
+	} {
+		if got := c.lead.olderThan(c.known); got != c.want {
+			t.Errorf("%+v, known %d: %t", c.lead, c.known, got)
+		}
 	}
 }

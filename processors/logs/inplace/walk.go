@@ -28,9 +28,8 @@ type portion struct {
 
 const (
 	// handOver is how many records go into one logs.Batch, whose borders have
-	// nothing to do with those of the log: enough that locks cost nothing, few
-	// enough that they stay in the first cache.
-	handOver = 128
+	// nothing to do with those of the log.
+	handOver = logs.MostRecords
 	// inflateAhead is how much may wait inflated before more is inflated.
 	inflateAhead = 256 << 10
 )
@@ -90,7 +89,7 @@ func (w *walker) all(rest []byte) error {
 		rest = rest[h.size:]
 		switch {
 		case !sound(batch):
-			return w.corrupt(h.next, errCRC)
+			return w.corrupt(extent(&h, rest), errCRC)
 		case h.base < end:
 			return w.corrupt(h.next, errOrder)
 		}
@@ -155,6 +154,19 @@ func (w *walker) hand(to place) (more bool) {
 	w.used, w.n = max(w.used, w.n), 0
 	w.more = w.sink.Batch(&w.out)
 	return w.more
+}
+
+// extent is where a batch ends whose checksum is wrong, as far as that is known: its
+// head may be what is damaged. What follows it tells; else two fields that say the
+// same. 0 is that nobody knows, until something follows.
+func extent(h *head, rest []byte) int64 {
+	if next, err := parseHead(rest); err == nil && next.base > h.base && sound(rest[:next.size]) {
+		return next.base
+	}
+	if h.next-h.base == int64(h.count) {
+		return h.next
+	}
+	return 0
 }
 
 var errOrder = errors.New("it begins before the end of the one before it")
