@@ -56,12 +56,11 @@ type world struct {
 	instances map[string]*instance
 	guests    map[string]bool // instances of an earlier version
 	injected  map[string]int
-	gone      map[string]bool    // cluster/topic/id of incarnations that were deleted
-	cuts      map[string][]cut   // by source, in order: how its log was cut
-	deleted   map[string][]int64 // by source: the last of the messages that each retention took
-	failures  []string           // what is wrong whatever the counts say
-	trouble   int                // faults of brokers, networks and stores that last
-	troubled  time.Time          // when the last of them ended
+	gone      map[string]bool  // cluster/topic/id of incarnations that were deleted
+	cuts      map[string][]cut // by source, in order: how its log was cut
+	failures  []string         // what is wrong whatever the counts say
+	trouble   int              // faults of brokers, networks and stores that last
+	troubled  time.Time        // when the last of them ended
 }
 
 // A cut is what an election has done to a log.
@@ -121,7 +120,7 @@ func newWorld(o *Options, seed uint64, clusters map[string]*kafkatest.Cluster, e
 		o: o, seed: seed, dir: dir, clusters: clusters, engine: e, began: time.Now(),
 		topology:  processors.Topology{Prefix: fmt.Sprintf("chaperone%d", seed), Shards: 16, Partitions: 4, Retention: 24 * time.Hour},
 		truth:     newTruth(int64(windowSize / time.Second)),
-		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cuts: map[string][]cut{}, deleted: map[string][]int64{},
+		instances: map[string]*instance{}, injected: map[string]int{}, gone: map[string]bool{}, cuts: map[string][]cut{},
 	}
 	w.children = children.New(o.Binary, dir, w.died)
 	var err error
