@@ -124,15 +124,15 @@ func (s *shard) openOn(ctx context.Context, c *cluster, sources []*source) error
 	if err != nil {
 		return err
 	}
-	if sources, err = s.still(c, sources); err != nil {
-		return err
-	}
 	all := make([]audit.Source, len(sources))
 	for i, x := range sources {
 		all[i] = x.Source
 	}
 	ends, err := c.edges(all)
 	if len(ends) == 0 {
+		return err
+	}
+	if sources, err = s.still(c, sources, ends); err != nil {
 		return err
 	}
 	var unknown []audit.Source
@@ -178,23 +178,31 @@ func (s *shard) recovered(src audit.Source) bool {
 	return len(s.table[src]) > 0
 }
 
-// still leaves out sources that were lost and are no longer what they were: a
-// topic made again under the same name has another id, and everything that is
-// asked for by name would be answered for that one.
-func (s *shard) still(c *cluster, sources []*source) ([]*source, error) {
-	lost := false
-	for _, x := range sources {
-		x.mu.Lock()
-		lost = lost || x.lost != nil
-		x.mu.Unlock()
-	}
-	if !lost {
+// still leaves out sources of which the log looks cut, and that are no longer what
+// they were: a topic made again under the same name has another id, and what was asked
+// for by name was answered for that one. So ids are asked for after the edges: what is
+// the same topic now was it then.
+func (s *shard) still(c *cluster, sources []*source, ends map[audit.Source]edges) ([]*source, error) {
+	if !slices.ContainsFunc(sources, func(x *source) bool { return s.looksCut(x, ends) }) {
 		return sources, nil
 	}
 	if err := s.p.dir.poll(c); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(sources, func(x *source) bool { return !s.p.dir.lists(x.Source) }), nil
+}
+
+// looksCut says whether a source was lost, or its log ends before what was counted.
+func (s *shard) looksCut(x *source, ends map[audit.Source]edges) bool {
+	x.mu.Lock()
+	lost, open := x.lost != nil, x.c != nil
+	x.mu.Unlock()
+	if lost || open {
+		return lost
+	}
+	e, ok := ends[x.Source]
+	led, _ := s.newestLedger(x.Source)
+	return ok && led != nil && led.Next > e.end
 }
 
 // recover makes the source's counter from what the table holds.
