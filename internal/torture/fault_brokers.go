@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -72,6 +73,9 @@ func needsThreeAndTime(w *world) string {
 	return ""
 }
 
+// unnoticedAfter is how long it may take to be said that a log was cut.
+const unnoticedAfter = 20 * time.Second
+
 // uncountedAfter is how long messages that will be lost may take to be counted.
 const uncountedAfter = 10 * time.Second
 
@@ -102,6 +106,8 @@ func uncleanElection(i *injection) error {
 	defer w.traffic.resume(home, name, 1, i.rng.Uint64())
 	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name)}
 	var done cut
+	w.cutting.Lock()
+	defer w.cutting.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), uncleanTakes)
 	defer cancel()
 	err := w.clusters[home].ElectUnclean(ctx, name, 0, func(context.Context) error {
@@ -122,8 +128,14 @@ func uncleanElection(i *injection) error {
 	})
 	done.before = w.truth.cut(src, done.from)
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.cuts[src.String()] = append(w.cuts[src.String()], done)
+	w.mu.Unlock()
+	for end := time.Now().Add(unnoticedAfter); done.counted && w.cutsAreSeen() && time.Now().Before(end) && !slices.Contains(w.said.cutsOf(src), done.from); {
+		i.wait(100 * time.Millisecond)
+		if i.ctx.Err() != nil {
+			break
+		}
+	}
 	return err
 }
 

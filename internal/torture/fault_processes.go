@@ -174,10 +174,14 @@ func needsOld(w *world) string {
 
 // wrongClock has one counting instance an hour ahead, and another one behind.
 func wrongClock(i *injection) error {
-	return i.guests("count-5", i.w.o.SkewedBinary, "CHAPERONE_TORTURE_SKEW="+i.some("3600", "-3600"))
+	return i.guests("count-5", i.w.o.SkewedBinary, i.w.readerOf("count-5"), "CHAPERONE_TORTURE_SKEW="+i.some("3600", "-3600"))
 }
 
-func oldBinary(i *injection) error { return i.guests("count-6", i.w.o.OldBinary) }
+func oldBinary(i *injection) error {
+	i.w.cutting.Lock()
+	defer i.w.cutting.Unlock()
+	return i.guests("count-6", i.w.o.OldBinary)
+}
 
 // guests has another binary take part: as one more that counts, and in place of
 // one that collects and sinks.

@@ -21,7 +21,7 @@ type Options struct {
 	OldBinary, SkewedBinary string
 
 	// Reader is what counting instances read with: a value of count.reader, or Both,
-	// then each other one has the other; whatever the binary prefers if empty.
+	// then each other one has the other; the default one if empty.
 	Reader string
 
 	Kafka string // Apache or Kfake; Apache if empty
@@ -53,6 +53,9 @@ const Both = "both"
 func (o *Options) Check() error {
 	if o.Kafka == "" {
 		o.Kafka = Apache
+	}
+	if o.Reader == "" {
+		o.Reader = config.Default().Count.Reader
 	}
 	if o.Nodes == 0 {
 		if o.Nodes = 3; o.Kafka == Kfake {
@@ -104,9 +107,6 @@ func (o *Options) Check() error {
 	}
 	return errors.Join(errs...)
 }
-
-// wantsOld says whether instances of an earlier version take part.
-func (o *Options) wantsOld() bool { return o.OldBinary != "" && o.wants("old-binary") }
 
 // wants says whether the options leave a fault in.
 func (o *Options) wants(name string) bool {

@@ -47,8 +47,11 @@ type world struct {
 	began    time.Time
 	loose    int // cells whose truth is not known but for bounds, when last asked
 
-	// lane is held by whoever does something to chaperone's processes.
+	// procs is held by whoever does something to chaperone's processes.
 	procs sync.Mutex
+	// cutting is held while a log is cut, until those that count have heard of it, and
+	// while instances of an earlier version count, which would not.
+	cutting sync.Mutex
 
 	talk sync.Mutex // of say
 
@@ -72,7 +75,7 @@ type cut struct {
 
 // cutsAreSeen says whether all counting instances are told by brokers that a log was
 // cut. sarama is not: it reads on in what has grown there since.
-func (w *world) cutsAreSeen() bool { return w.o.Reader == config.InPlace && !w.o.wantsOld() }
+func (w *world) cutsAreSeen() bool { return w.o.Reader == config.InPlace }
 
 // exact says whether it was said of each cut of a source where it was. A reader that
 // has just begun may know that there was one, and not where: then it goes on behind
@@ -181,21 +184,18 @@ http: {addr: "127.0.0.1:0"}
 // start runs an instance; the part is what its name begins with: count-1 is
 // `chaperone count`.
 func (w *world) start(name string) error {
-	if reader := w.readerOf(name); reader != "" {
-		return w.startBinary(name, w.o.Binary, "CHAPERONE_COUNT_READER="+reader)
-	}
-	return w.startBinary(name, w.o.Binary)
+	return w.startBinary(name, w.o.Binary, w.readerOf(name))
 }
 
-// readerOf is the reader of an instance, empty if that is left to it.
+// readerOf is the setting of the reader of an instance.
 func (w *world) readerOf(name string) string {
-	if w.o.Reader != Both {
-		return w.o.Reader
+	reader := w.o.Reader
+	if reader == Both {
+		if reader = config.Sarama; name[len(name)-1]%2 == 0 {
+			reader = config.InPlace
+		}
 	}
-	if digit := name[len(name)-1]; digit%2 == 0 {
-		return config.InPlace
-	}
-	return config.Sarama
+	return "CHAPERONE_COUNT_READER=" + reader
 }
 
 func (w *world) startBinary(name, binary string, env ...string) error {
