@@ -75,8 +75,16 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 	return f
 }
 
-// add reads a source from where it is. Locked.
+// errNamesake is why a source is looked for when another topic has its name.
+var errNamesake = errors.New("another topic of its name is read")
+
+// add reads a source from where it is. Where answers name topics, of two with one
+// name only the one that metadata spoke of last is there. Locked.
 func (f *fetcher) add(s *source) {
+	name := slotKey{name: s.Topic, partition: s.Partition}
+	if old := f.session.slots[name]; f.session.named && old != nil && old.id != s.lead.id {
+		f.r.seek(old.s, errNamesake)
+	}
 	s.home, s.slot = f, f.session.add(s, s.lead.id, s.lead.epoch, s.at)
 	wake(f.woken)
 }

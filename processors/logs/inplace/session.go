@@ -15,14 +15,18 @@ import (
 // sessions gets everything in each request.
 type session struct {
 	id, epoch int32 // epoch 0: the next request tells everything, and begins a session
+	named     bool  // the last answer named topics instead of giving their ids
 	slots     map[slotKey]*slot
 	changed   []*slot // to be told in the next request; may have some that were dropped
 	forget    map[slotKey]*slot
 	fresh     []*slot // told for the first time in the request under way
 }
 
-// A slotKey is a partition as a response names it: by topic id from version 13
-// on, by name before.
+// idsFrom is the version of fetch requests from which on they give topics by id.
+const idsFrom = 13
+
+// A slotKey is a partition as a response names it: by topic id from idsFrom on, by
+// name before.
 type slotKey struct {
 	id        audit.TopicID
 	name      string
@@ -81,7 +85,8 @@ func (x *session) queue(n *slot) {
 	}
 }
 
-// drop reads a source no more.
+// drop reads a source no more. It is to be forgotten even while the first request
+// of a session is under way: with the answer the broker remembers it.
 func (x *session) drop(n *slot) {
 	if n.dropped {
 		return
@@ -92,7 +97,7 @@ func (x *session) drop(n *slot) {
 			delete(x.slots, k)
 		}
 	}
-	if x.epoch > 0 && x.slots[n.key()] == nil {
+	if x.slots[n.key()] == nil {
 		x.forget[n.key()] = n
 	}
 }
@@ -151,6 +156,11 @@ func (x *session) request(r *kmsg.FetchRequest, partitionBytes int32) {
 	}
 	x.changed = x.changed[:0]
 	for _, n := range x.forget {
+		// By name a topic that was made again is the old one, and to be told and
+		// forgotten at once is to be forgotten.
+		if x.named && x.slots[n.byName()] != nil {
+			continue
+		}
 		t := kmsg.NewFetchRequestForgottenTopic()
 		t.Topic, t.TopicID, t.Partitions = n.s.Topic, n.id, []int32{n.s.Partition}
 		r.ForgottenTopics = append(r.ForgottenTopics, t)
@@ -170,7 +180,7 @@ func (x *session) accept(r *kmsg.FetchResponse) (ok bool, err error) {
 		x.reset()
 		return false, err
 	}
-	if x.epoch == 0 {
+	if x.named = r.Version < idsFrom; x.epoch == 0 {
 		x.id = r.SessionID
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -17,6 +18,7 @@ import (
 // A rememberer is what a broker remembers of a session, as Kafka has it: what a
 // request adds it adds first, what it forgets it forgets then.
 type rememberer struct {
+	named     bool // it knows topics by name: fetches are of version 12
 	id, epoch int32
 	asked     map[slotKey]kmsg.FetchRequestTopicPartition
 	full      int // requests that told everything
@@ -25,6 +27,9 @@ type rememberer struct {
 func (b *rememberer) take(t *testing.T, r *kmsg.FetchRequest, room bool) *kmsg.FetchResponse {
 	t.Helper()
 	resp := kmsg.NewPtrFetchResponse()
+	if resp.Version = 13; b.named {
+		resp.Version = 12
+	}
 	if r.SessionEpoch == 0 {
 		b.asked, b.epoch = map[slotKey]kmsg.FetchRequestTopicPartition{}, 0
 		if len(r.ForgottenTopics) > 0 {
@@ -43,40 +48,58 @@ func (b *rememberer) take(t *testing.T, r *kmsg.FetchRequest, room bool) *kmsg.F
 	}
 	for _, rt := range r.Topics {
 		for _, p := range rt.Partitions {
-			b.asked[slotKey{rt.TopicID, rt.Topic, p.Partition}] = p
+			b.asked[b.key(rt.TopicID, rt.Topic, p.Partition)] = p
 		}
 	}
 	for _, rt := range r.ForgottenTopics {
 		for _, p := range rt.Partitions {
-			delete(b.asked, slotKey{rt.TopicID, rt.Topic, p})
+			delete(b.asked, b.key(rt.TopicID, rt.Topic, p))
 		}
 	}
 	return resp
 }
 
-// Whatever is added, moved, dropped and added again while requests are under way,
-// the broker knows what is wanted after each request, and answers count only for
-// what they were asked.
+func (b *rememberer) key(id audit.TopicID, name string, partition int32) slotKey {
+	if b.named {
+		return slotKey{name: name, partition: partition}
+	}
+	return slotKey{id: id, partition: partition}
+}
+
+// Whatever is added, moved, dropped, added again and made again while requests are
+// under way, the broker knows what is wanted after each request, and answers count
+// only for what they were asked.
 func TestSessionTellsTheBrokerWhatIsWanted(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		x := newSession()
-		b := &rememberer{}
+		b := &rememberer{named: seed%3 == 0}
 		var slots []*slot
+		drop := func(i int) {
+			x.drop(slots[i])
+			slots = append(slots[:i], slots[i+1:]...)
+		}
 		for step := range 60 {
 			for range rng.IntN(5) {
 				switch rng.IntN(3) {
 				case 0:
 					src := audit.Source{Topic: fmt.Sprint("t", rng.IntN(3)), Partition: int32(rng.IntN(3))}
-					id := audit.TopicID{1, src.Topic[1]}
-					if x.slots[slotKey{id: id, partition: src.Partition}] == nil {
-						slots = append(slots, x.add(&source{Source: src}, id, int32(rng.IntN(5)), place{int64(rng.IntN(100)), int32(rng.IntN(9) - 1)}))
+					id := audit.TopicID{byte(rng.IntN(2)), src.Topic[1]}
+					old := slices.IndexFunc(slots, func(n *slot) bool { return n.s.Source == src })
+					if old >= 0 && slots[old].id == id {
+						continue
+					}
+					late := rng.IntN(2) == 0 // the topic is made again, and the old one goes before the new one or after it
+					if old >= 0 && !late {
+						drop(old)
+					}
+					slots = append(slots, x.add(&source{Source: src}, id, int32(rng.IntN(5)), place{int64(rng.IntN(100)), int32(rng.IntN(9) - 1)}))
+					if old >= 0 && late {
+						drop(old)
 					}
 				case 1:
 					if len(slots) > 0 {
-						i := rng.IntN(len(slots))
-						x.drop(slots[i])
-						slots = append(slots[:i], slots[i+1:]...)
+						drop(rng.IntN(len(slots)))
 					}
 				case 2:
 					if len(slots) > 0 {
@@ -91,12 +114,17 @@ func TestSessionTellsTheBrokerWhatIsWanted(t *testing.T) {
 				t.Fatalf("seed %d, step %d: the broker reads %d partitions, want %d", seed, step, len(b.asked), len(slots))
 			}
 			for _, n := range slots {
-				p, ok := b.asked[slotKey{n.id, n.s.Topic, n.s.Partition}]
+				p, ok := b.asked[b.key(n.id, n.s.Topic, n.s.Partition)]
 				if !ok || p.FetchOffset != n.want.next || p.LastFetchedEpoch != n.want.epoch || p.CurrentLeaderEpoch != n.lead || p.PartitionMaxBytes != 1000 {
 					t.Fatalf("seed %d, step %d: asked %+v of %v, want %+v in epoch %d", seed, step, p, n.s, n.want, n.lead)
 				}
 			}
-			// While it is under way some go on.
+			// While it is under way some go on, and some go.
+			for range rng.IntN(2) {
+				if len(slots) > 0 {
+					drop(rng.IntN(len(slots)))
+				}
+			}
 			moved := map[*slot]bool{}
 			for _, n := range slots {
 				if rng.IntN(4) == 0 {
