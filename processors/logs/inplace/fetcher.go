@@ -147,11 +147,12 @@ func (f *fetcher) ask() <-chan answer {
 	}
 	req.MaxBytes, req.Rack = f.r.most(), f.r.rack
 	f.session.request(req, min(mostOfOne, req.MaxBytes))
+	asked := fetch{req, f.session.nameless > 0}
 	f.r.mu.Unlock()
 	f.asked = time.Now()
 	coming := make(chan answer, 1)
 	go func() {
-		resp, err := f.client.Broker(int(f.key.broker)).Request(f.r.ctx, req)
+		resp, err := f.client.Broker(int(f.key.broker)).Request(f.r.ctx, asked)
 		if err != nil {
 			coming <- answer{err: err}
 			return
@@ -193,6 +194,7 @@ func (f *fetcher) take(a answer) {
 				if n == nil {
 					continue
 				}
+				n.answered = true
 				what, err := judge(n, rp, a.resp.Version)
 				if what != serve && !n.s.follow.IsZero() {
 					what = seek // only the leader's word counts
@@ -210,11 +212,7 @@ func (f *fetcher) take(a answer) {
 				}
 			}
 		}
-		for _, n := range f.session.fresh {
-			if n.s.slot == n { // else it is sought again
-				n.s.tries, n.s.since, n.s.why = 0, time.Time{}, nil
-			}
-		}
+		f.missing()
 		most = int(f.r.most())
 	}
 	f.r.mu.Unlock()
@@ -236,6 +234,7 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 	if f.nearer(n, rp.PreferredReadReplica) {
 		return
 	}
+	n.s.tries, n.s.since, n.s.why = 0, time.Time{}, nil
 	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want), portion: portion{
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
@@ -244,6 +243,27 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 		f.session.rewind(n, p.end)
 	}
 	f.suspect(n, p.stable, p.start)
+}
+
+// errLeftOut is why a source is not served of which no answer speaks.
+var errLeftOut = errors.New("its broker answers, and leaves it out")
+
+// missing has those looked for of which no answer has spoken for long. A broker that
+// is throttled speaks of nothing, or of some only, but every source has its turn.
+// Locked.
+func (f *fetcher) missing() {
+	waiting := f.session.fresh[:0]
+	for _, n := range f.session.fresh {
+		switch {
+		case n.answered, n.dropped:
+		case !n.s.since.IsZero() && time.Since(n.s.since) > f.r.patience:
+			f.r.seek(n.s, errLeftOut)
+		default:
+			waiting = append(waiting, n)
+		}
+	}
+	clear(f.session.fresh[len(waiting):])
+	f.session.fresh = waiting
 }
 
 // failed has all sources of a broker that does not answer looked for. Locked.

@@ -330,6 +330,54 @@ func TestTopicsAreReadByNameWhereTheBrokerHasNoIDs(t *testing.T) {
 	}
 }
 
+// Kafka 3.1 to 3.9 on ZooKeeper, with the inter-broker protocol of an older one,
+// would take ids and gives none.
+func TestTopicsAreReadByNameWhereTheyHaveNoIDs(t *testing.T) {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.Metadata), 9)
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.MaxVersions(versions))
+	s := &teller{}
+	if err := mustReader(t, c).Open(audit.Source{Topic: "t"}, logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	for i := range int64(3) {
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		awaitThat(t, "the record", func() bool {
+			_, n, lost, _ := s.now()
+			if lost != nil {
+				t.Fatal(lost)
+			}
+			return n == i+1
+		})
+	}
+}
+
+// What an answer does not speak of is not served by it: a throttled broker speaks of
+// nothing.
+func TestWhatIsNeverAnsweredIsTold(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return req.ResponseKind(), nil, true
+	})
+	r := mustReader(t, c)
+	r.patience = 300 * time.Millisecond
+	s := &teller{}
+	if err := r.Open(sourceOf(c, "t", 0), logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.awaitLoss(t); !errors.Is(err, logs.ErrUnavailable) || !errors.Is(err, errLeftOut) {
+		t.Error(err)
+	}
+}
+
 func TestDenialIsTold(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Fetch} {
 		t.Run(key.Name(), func(t *testing.T) {

@@ -19,7 +19,9 @@ type session struct {
 	slots     map[slotKey]*slot
 	changed   []*slot // to be told in the next request; may have some that were dropped
 	forget    map[slotKey]*slot
-	fresh     []*slot // told for the first time in the request under way
+	fresh     []*slot // told, and not spoken of in any answer yet
+	nameless  int     // slots without a topic id: while there are any, requests give names
+	byNames   bool    // ... as those of the session do
 }
 
 // idsFrom is the version of fetch requests from which on they give topics by id.
@@ -43,6 +45,8 @@ type slot struct {
 	// doubted says that the epoch was left out of the question, to find out
 	// whether it is the reason for an answer that the offset is out of range.
 	doubted bool
+	// answered says that an answer has spoken of it.
+	answered bool
 
 	queued, dropped bool
 }
@@ -67,6 +71,9 @@ func (x *session) add(s *source, id audit.TopicID, lead int32, from place) *slot
 	n := &slot{s: s, id: id, lead: lead, want: from, asked: -1}
 	x.slots[n.byName()] = n
 	x.slots[n.key()] = n
+	if n.id == (audit.TopicID{}) {
+		x.nameless++
+	}
 	delete(x.forget, n.key()) // to be told and forgotten at once is to be forgotten
 	x.queue(n)
 	return n
@@ -92,6 +99,9 @@ func (x *session) drop(n *slot) {
 		return
 	}
 	n.dropped = true
+	if n.id == (audit.TopicID{}) {
+		x.nameless--
+	}
 	for _, k := range []slotKey{n.byName(), n.key()} {
 		if x.slots[k] == n {
 			delete(x.slots, k)
@@ -120,13 +130,16 @@ func (x *session) reset() {
 
 // request fills in what the broker does not know yet.
 func (x *session) request(r *kmsg.FetchRequest, partitionBytes int32) {
+	if byNames := x.nameless > 0; byNames != x.byNames { // a session is of one kind
+		x.byNames = byNames
+		x.reset()
+	}
 	r.SessionID, r.SessionEpoch = x.id, x.epoch
 	told := x.changed
 	if x.epoch == 0 {
 		told = x.all()
 		clear(x.forget)
 	}
-	x.fresh = x.fresh[:0]
 	topics := map[audit.TopicID]int{}
 	for _, n := range told {
 		if n.dropped {
