@@ -165,9 +165,16 @@ func (f *fetcher) ask() <-chan answer {
 // Isolation levels, as requests name them.
 const readUncommitted, readCommitted = 0, 1
 
-// most is how much a response may have. Locked.
+// most is how much a response may have. Fetchers that have nothing to read, such as
+// those of brokers that are gone, need no share. Locked.
 func (r *Reader) most() int32 {
-	return int32(min(mostBytes, max(leastBytes, r.bytes/len(r.fetchers))))
+	busy := 0
+	for _, f := range r.fetchers {
+		if len(f.session.slots) > 0 {
+			busy++
+		}
+	}
+	return int32(min(mostBytes, max(leastBytes, r.bytes/max(1, busy))))
 }
 
 // take sorts out an answer: what is to be handed over, and what has to be looked

@@ -533,7 +533,7 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 }
 
 // However many brokers there are: what is on its way stays within a bound, and is
-// never too little to be worth asking for.
+// never too little to be worth asking for. Those that are gone take nothing away.
 func TestResponsesShareTheirMemory(t *testing.T) {
 	for _, c := range []struct {
 		bytes, fetchers int
@@ -541,7 +541,11 @@ func TestResponsesShareTheirMemory(t *testing.T) {
 	}{{32 << 20, 1, 8 << 20}, {32 << 20, 4, 8 << 20}, {32 << 20, 16, 2 << 20}, {1 << 20, 4, 256 << 10}, {1 << 20, 100, 128 << 10}} {
 		r := &Reader{bytes: c.bytes, fetchers: map[fetcherKey]*fetcher{}}
 		for i := range c.fetchers {
-			r.fetchers[fetcherKey{broker: int32(i)}] = nil
+			f := &fetcher{session: newSession()}
+			f.session.add(&source{}, audit.TopicID{}, 0, place{})
+			r.fetchers[fetcherKey{broker: int32(i)}] = f
+			gone := &fetcher{session: newSession()}
+			r.fetchers[fetcherKey{broker: int32(1000 + i)}] = gone
 		}
 		if got := r.most(); got != c.want {
 			t.Errorf("%d bytes, %d fetchers: %d each, want %d", c.bytes, c.fetchers, got, c.want)
