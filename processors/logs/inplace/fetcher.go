@@ -29,6 +29,13 @@ const lanes = 2
 type fetcherKey struct {
 	broker int32
 	lane   int
+	plain  bool // it does not say which rack we are in
+}
+
+// second is the key of the fetcher that helps the one that has this key.
+func (k fetcherKey) second() fetcherKey {
+	k.lane = 1
+	return k
 }
 
 // A fetcher reads sources that one broker leads, in one session, in a goroutine of
@@ -145,7 +152,10 @@ func (f *fetcher) ask() <-chan answer {
 		f.r.mu.Unlock()
 		return nil
 	}
-	req.MaxBytes, req.Rack = f.r.most(), f.r.rack
+	req.MaxBytes = f.r.most()
+	if !f.key.plain {
+		req.Rack = f.r.rack
+	}
 	f.session.request(req, min(mostOfOne, req.MaxBytes))
 	asked := fetch{req, f.session.nameless > 0}
 	f.r.mu.Unlock()

@@ -83,9 +83,8 @@ func (r *Reader) place(due []*source) {
 		switch {
 		case err == nil:
 			delete(r.homeless, s)
-			s.lead, s.follow = at, time.Time{}
-			s.home = r.fetcher(fetcherKey{at.broker, 0})
-			s.home.add(s)
+			s.lead = at
+			r.fetcher(r.leader(s)).add(s)
 		case errors.Is(err, logs.ErrDenied), absent && now.Sub(s.absent) >= goneAfter:
 			lost[s] = err
 		default:

@@ -104,12 +104,14 @@ type source struct {
 	home   *fetcher
 	lead   lead
 	follow time.Time // since when it is read from a follower; zero if from its leader
-	losing bool      // its last call is under way
-	tries  int       // since it was served
-	due    time.Time // not looked for before
-	since  time.Time // since when it is not served; zero if it is
-	why    error     // ... and why not
-	absent time.Time // since when it is said not to exist, or to be another one
+	// shunned is when a follower that it was to be read from has failed last.
+	shunned time.Time
+	losing  bool      // its last call is under way
+	tries   int       // since it was served
+	due     time.Time // not looked for before
+	since   time.Time // since when it is not served; zero if it is
+	why     error     // ... and why not
+	absent  time.Time // since when it is said not to exist, or to be another one
 }
 
 // Open begins to read a source: it is looked for.
@@ -224,6 +226,13 @@ func (r *Reader) seek(s *source, why error) {
 	if s.since.IsZero() {
 		s.since = now
 	}
+	if why != nil && !s.follow.IsZero() {
+		if now.Sub(s.shunned) > followFor { // patience is for the leader, which has not been tried
+			s.since = now
+		}
+		s.shunned = now
+	}
+	s.follow = time.Time{}
 	s.due = now.Add(backoff(s.tries))
 	if s.why = why; why != nil {
 		s.tries++

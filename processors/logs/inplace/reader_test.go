@@ -462,7 +462,8 @@ func TestABrokerThatIsReplacedIsFound(t *testing.T) {
 	produce(2)
 }
 
-// A follower that is nearer is read from, as long as it serves.
+// A follower that is nearer is read from, as long as it serves. Its leader names it
+// each time that it is asked by somebody with a rack, whether it serves or not.
 func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	c := mustCluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
 	leader := c.LeaderFor("t", 0)
@@ -475,13 +476,11 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	t.Cleanup(func() { r.Shutdown(context.Background()) })
 	src := sourceOf(c, "t", 0)
 	var asked [2]atomic.Int64
-	var redirect atomic.Bool
-	redirect.Store(true)
 	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		f := req.(*kmsg.FetchRequest)
 		asked[c.CurrentNode()].Add(1)
-		if c.CurrentNode() != leader || f.Rack != "here" || !redirect.CompareAndSwap(true, false) {
+		if c.CurrentNode() != leader || f.Rack != "here" || len(f.Topics) == 0 {
 			return nil, nil, false
 		}
 		resp := f.ResponseKind().(*kmsg.FetchResponse)
@@ -526,10 +525,43 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	produce(2)
 	// One that lags does not have what the leader has: that is no loss.
 	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Nodes: []int32{follower}, Topic: "t", Err: kerr.OffsetOutOfRange, Count: -1})
-	redirect.Store(true)
 	produce(3)
 	awaitThat(t, "a refusal", func() bool { return refused.Hits() > 0 })
+	hits := refused.Hits()
 	produce(4)
+	produce(5)
+	if refused.Hits() != hits {
+		t.Error("a follower that has refused is asked at once again")
+	}
+	// After a while it may do.
+	refused.Remove()
+	before = asked[follower].Load()
+	r.mu.Lock()
+	r.sources[src].shunned = time.Now().Add(-2 * followFor)
+	r.mu.Unlock()
+	produce(6)
+	awaitThat(t, "a question to the follower", func() bool { return asked[follower].Load() > before })
+	produce(7)
+	// One that cannot be reached is shunned as well.
+	if err := c.RemoveNode(follower); err != nil {
+		t.Fatal(err)
+	}
+	produce(8)
+}
+
+// Patience that is used up by a follower is not held against the leader.
+func TestTheLeaderIsTriedWhenTheFollowerIsNot(t *testing.T) {
+	r := &Reader{rack: "here", patience: time.Second, homeless: map[*source]struct{}{}, sought: make(chan struct{}, 1)}
+	s := &source{follow: time.Now(), since: time.Now().Add(-time.Minute)}
+	r.seek(s, errLeftOut)
+	if time.Since(s.since) > r.patience || !r.leader(s).plain {
+		t.Errorf("not served for %s, and to be read as %+v", time.Since(s.since), r.leader(s))
+	}
+	// Somebody who sends us to followers all the same does not make us wait for ever.
+	s.follow, s.since = time.Now(), time.Now().Add(-time.Minute)
+	if r.seek(s, errLeftOut); time.Since(s.since) < r.patience {
+		t.Error("it is waited for again")
+	}
 }
 
 // However many brokers there are: what is on its way stays within a bound, and is
