@@ -53,8 +53,9 @@ type fetcher struct {
 	gaps    map[*slot]gap
 	bridged time.Time // when gaps were last looked behind
 	asked   time.Time // when it was asked last
-	large   bool      // the last response had so much that the next is worth no pause
-	full    int       // responses in a row that had as much as they may
+	link    link
+	large   bool // the last response had so much that the next is worth no pause
+	full    int  // responses in a row that had as much as they may
 }
 
 // A part is what a response holds of one source.
@@ -73,7 +74,7 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 		if err != nil { // cannot be: the options were good for the first
 			client = r.lanes[0]
 		}
-		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}}
+		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}, link: link{room: mostBytes}}
 		r.fetchers[k] = f
 		if !r.closed {
 			r.work.Go(f.run)
@@ -100,7 +101,7 @@ func (f *fetcher) add(s *source) {
 func (f *fetcher) run() {
 	for f.rest() {
 		for coming := f.ask(); coming != nil; {
-			f.take(<-coming)
+			f.take(f.await(coming))
 			coming = nil
 			crowded := f.crowded()
 			if f.large && !crowded {
@@ -141,6 +142,7 @@ func (f *fetcher) rest() bool {
 type answer struct {
 	resp *kmsg.FetchResponse
 	err  error
+	took time.Duration
 }
 
 // ask sends a request; nil if there is nothing to ask for.
@@ -152,22 +154,26 @@ func (f *fetcher) ask() <-chan answer {
 		f.r.mu.Unlock()
 		return nil
 	}
-	req.MaxBytes = f.r.most()
+	req.MaxBytes = f.link.ask(f.r.most(), !f.large)
 	if !f.key.plain {
 		req.Rack = f.r.rack
 	}
 	f.session.request(req, min(mostOfOne, req.MaxBytes))
-	asked := fetch{req, f.session.nameless > 0}
+	asked := fetch{FetchRequest: req, named: f.session.nameless > 0}
+	if f.link.slow {
+		asked.extra = f.r.slow - f.r.hung
+	}
 	f.r.mu.Unlock()
 	f.asked = time.Now()
 	coming := make(chan answer, 1)
 	go func() {
+		began := time.Now()
 		resp, err := f.client.Broker(int(f.key.broker)).Request(f.r.ctx, asked)
-		if err != nil {
-			coming <- answer{err: err}
-			return
+		a := answer{err: err, took: time.Since(began)}
+		if err == nil {
+			a.resp = resp.(*kmsg.FetchResponse)
 		}
-		coming <- answer{resp: resp.(*kmsg.FetchResponse)}
+		coming <- a
 	}()
 	return coming
 }
@@ -195,7 +201,9 @@ func (f *fetcher) take(a answer) {
 	size, most := 0, 0
 	f.r.mu.Lock()
 	ok := a.err == nil
-	if ok {
+	if !ok {
+		f.link.bad(a.took, f.r.hung)
+	} else {
 		ok, a.err = f.session.accept(a.resp)
 	}
 	switch {
@@ -233,7 +241,9 @@ func (f *fetcher) take(a answer) {
 		most = int(f.r.most())
 	}
 	f.r.mu.Unlock()
-	f.large = size > most/16
+	if f.large = size > most/16; a.err == nil {
+		f.link.good(size, a.took, f.r.hung)
+	}
 	if f.full++; size < most/4*3 {
 		f.full = 0
 	}
@@ -345,7 +355,7 @@ func (f *fetcher) walk(p *part) (lost error) {
 
 // relearn asks where the brokers are. For the first lane the finder does it.
 func (f *fetcher) relearn() {
-	ctx, cancel := context.WithTimeout(f.r.ctx, hungAfter)
+	ctx, cancel := context.WithTimeout(f.r.ctx, f.r.hung)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // none

@@ -100,7 +100,7 @@ func (r *Reader) place(due []*source) {
 // describe asks any broker for the topics of sources. It also tells the client
 // where the brokers are.
 func (r *Reader) describe(sources []*source) (map[string]*kmsg.MetadataResponseTopic, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, hungAfter)
+	ctx, cancel := context.WithTimeout(r.ctx, r.hung)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false

@@ -122,7 +122,7 @@ func TestSessionTellsTheBrokerWhatIsWanted(t *testing.T) {
 			}
 			r := kmsg.NewPtrFetchRequest()
 			x.request(r, 1000)
-			resp := b.take(t, fetch{r, x.nameless > 0}, seed%10 > 0)
+			resp := b.take(t, fetch{FetchRequest: r, named: x.nameless > 0}, seed%10 > 0)
 			if len(b.asked) != len(slots) {
 				t.Fatalf("seed %d, step %d: the broker reads %d partitions, want %d", seed, step, len(b.asked), len(slots))
 			}
