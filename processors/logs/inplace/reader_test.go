@@ -330,6 +330,20 @@ func TestTopicsAreReadByNameWhereTheBrokerHasNoIDs(t *testing.T) {
 	}
 }
 
+// By name a topic and the one that was made in its place are the same: the older is
+// looked for, and found to be another one.
+func TestOfTwoTopicsOfOneNameTheOlderIsLookedFor(t *testing.T) {
+	r := &Reader{homeless: map[*source]struct{}{}, sought: make(chan struct{}, 1)}
+	f := &fetcher{r: r, session: newSession(), woken: make(chan struct{}, 1)}
+	f.session.named = true
+	older, newer := &source{lead: lead{id: audit.TopicID{1}}}, &source{lead: lead{id: audit.TopicID{2}}}
+	f.add(older)
+	f.add(newer)
+	if _, ok := r.homeless[older]; !ok || older.slot != nil || newer.slot == nil || len(r.homeless) != 1 {
+		t.Errorf("looked for: %v", r.homeless)
+	}
+}
+
 // Kafka 3.1 to 3.9 on ZooKeeper, with the inter-broker protocol of an older one,
 // would take ids and gives none.
 func TestTopicsAreReadByNameWhereTheyHaveNoIDs(t *testing.T) {
