@@ -2,7 +2,7 @@
 // handed over where they lie, and no object is made of any of them. Its [Reader]
 // is a [logs.Reader].
 //
-//	finder ── which broker leads which source ──► fetchers, one or two for each broker
+//	finder ── which broker leads which source ──► fetchers, one or a few for each broker
 //	                                                 │
 //	   session ── what to ask for (KIP-227) ──► fetch request ──► response
 //	                                                 │              while the next is asked for

@@ -29,6 +29,13 @@ const lanes = 2
 type fetcherKey struct {
 	broker int32
 	lane   int
+	plain  bool // it does not say which rack we are in
+}
+
+// second is the key of the fetcher that helps the one that has this key.
+func (k fetcherKey) second() fetcherKey {
+	k.lane = 1
+	return k
 }
 
 // A fetcher reads sources that one broker leads, in one session, in a goroutine of
@@ -46,8 +53,9 @@ type fetcher struct {
 	gaps    map[*slot]gap
 	bridged time.Time // when gaps were last looked behind
 	asked   time.Time // when it was asked last
-	large   bool      // the last response had so much that the next is worth no pause
-	full    int       // responses in a row that had as much as they may
+	link    link
+	large   bool // the last response had so much that the next is worth no pause
+	full    int  // responses in a row that had as much as they may
 }
 
 // A part is what a response holds of one source.
@@ -66,7 +74,7 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 		if err != nil { // cannot be: the options were good for the first
 			client = r.lanes[0]
 		}
-		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}, walker: walker{inflater: inflater{turn: r.turn}}}
+		f = &fetcher{r: r, key: k, client: client, woken: make(chan struct{}, 1), session: newSession(), gaps: map[*slot]gap{}, link: link{room: mostBytes}, walker: walker{inflater: inflater{turn: r.turn}}}
 		r.fetchers[k] = f
 		if !r.closed {
 			r.work.Go(f.run)
@@ -75,8 +83,16 @@ func (r *Reader) fetcher(k fetcherKey) *fetcher {
 	return f
 }
 
-// add reads a source from where it is. Locked.
+// errNamesake is why a source is looked for when another topic has its name.
+var errNamesake = errors.New("another topic of its name is read")
+
+// add reads a source from where it is. Where answers name topics, of two with one
+// name only the one that metadata spoke of last is there. Locked.
 func (f *fetcher) add(s *source) {
+	name := slotKey{name: s.Topic, partition: s.Partition}
+	if old := f.session.slots[name]; f.session.named && old != nil && old.id != s.lead.id {
+		f.r.seek(old.s, errNamesake)
+	}
 	s.home, s.slot = f, f.session.add(s, s.lead.id, s.lead.epoch, s.at)
 	wake(f.woken)
 }
@@ -85,7 +101,7 @@ func (f *fetcher) add(s *source) {
 func (f *fetcher) run() {
 	for f.rest() {
 		for coming := f.ask(); coming != nil; {
-			f.take(<-coming)
+			f.take(f.await(coming))
 			coming = nil
 			crowded := f.crowded()
 			if f.large && !crowded {
@@ -126,6 +142,7 @@ func (f *fetcher) rest() bool {
 type answer struct {
 	resp *kmsg.FetchResponse
 	err  error
+	took time.Duration
 }
 
 // ask sends a request; nil if there is nothing to ask for.
@@ -137,18 +154,26 @@ func (f *fetcher) ask() <-chan answer {
 		f.r.mu.Unlock()
 		return nil
 	}
-	req.MaxBytes, req.Rack = f.r.most(), f.r.rack
+	req.MaxBytes = f.link.ask(f.r.most(), !f.large)
+	if !f.key.plain {
+		req.Rack = f.r.rack
+	}
 	f.session.request(req, min(mostOfOne, req.MaxBytes))
+	asked := fetch{FetchRequest: req, named: f.session.nameless > 0}
+	if f.link.slow {
+		asked.extra = f.r.slow - f.r.hung
+	}
 	f.r.mu.Unlock()
 	f.asked = time.Now()
 	coming := make(chan answer, 1)
 	go func() {
-		resp, err := f.client.Broker(int(f.key.broker)).Request(f.r.ctx, req)
-		if err != nil {
-			coming <- answer{err: err}
-			return
+		began := time.Now()
+		resp, err := f.client.Broker(int(f.key.broker)).Request(f.r.ctx, asked)
+		a := answer{err: err, took: time.Since(began)}
+		if err == nil {
+			a.resp = resp.(*kmsg.FetchResponse)
 		}
-		coming <- answer{resp: resp.(*kmsg.FetchResponse)}
+		coming <- a
 	}()
 	return coming
 }
@@ -156,9 +181,16 @@ func (f *fetcher) ask() <-chan answer {
 // Isolation levels, as requests name them.
 const readUncommitted, readCommitted = 0, 1
 
-// most is how much a response may have. Locked.
+// most is how much a response may have. Fetchers that have nothing to read, such as
+// those of brokers that are gone, need no share. Locked.
 func (r *Reader) most() int32 {
-	return int32(min(mostBytes, max(leastBytes, r.bytes/len(r.fetchers))))
+	busy := 0
+	for _, f := range r.fetchers {
+		if len(f.session.slots) > 0 {
+			busy++
+		}
+	}
+	return int32(min(mostBytes, max(leastBytes, r.bytes/max(1, busy))))
 }
 
 // take sorts out an answer: what is to be handed over, and what has to be looked
@@ -169,7 +201,9 @@ func (f *fetcher) take(a answer) {
 	size, most := 0, 0
 	f.r.mu.Lock()
 	ok := a.err == nil
-	if ok {
+	if !ok {
+		f.link.bad(a.took, f.r.hung)
+	} else {
 		ok, a.err = f.session.accept(a.resp)
 	}
 	switch {
@@ -185,6 +219,7 @@ func (f *fetcher) take(a answer) {
 				if n == nil {
 					continue
 				}
+				n.answered = true
 				what, err := judge(n, rp, a.resp.Version)
 				if what != serve && !n.s.follow.IsZero() {
 					what = seek // only the leader's word counts
@@ -202,15 +237,13 @@ func (f *fetcher) take(a answer) {
 				}
 			}
 		}
-		for _, n := range f.session.fresh {
-			if n.s.slot == n { // else it is sought again
-				n.s.tries, n.s.since, n.s.why = 0, time.Time{}, nil
-			}
-		}
+		f.missing()
 		most = int(f.r.most())
 	}
 	f.r.mu.Unlock()
-	f.large = size > most/16
+	if f.large = size > most/16; a.err == nil {
+		f.link.good(size, a.took, f.r.hung)
+	}
 	if f.full++; size < most/4*3 {
 		f.full = 0
 	}
@@ -228,6 +261,7 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 	if f.nearer(n, rp.PreferredReadReplica) {
 		return
 	}
+	n.s.tries, n.s.since, n.s.why = 0, time.Time{}, nil
 	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want, n.s.seen.note), portion: portion{
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
@@ -236,6 +270,27 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 		f.session.rewind(n, p.end)
 	}
 	f.suspect(n, p.stable, p.start)
+}
+
+// errLeftOut is why a source is not served of which no answer speaks.
+var errLeftOut = errors.New("its broker answers, and leaves it out")
+
+// missing has those looked for of which no answer has spoken for long. A broker that
+// is throttled speaks of nothing, or of some only, but every source has its turn.
+// Locked.
+func (f *fetcher) missing() {
+	waiting := f.session.fresh[:0]
+	for _, n := range f.session.fresh {
+		switch {
+		case n.answered, n.dropped:
+		case !n.s.since.IsZero() && time.Since(n.s.since) > f.r.patience:
+			f.r.seek(n.s, errLeftOut)
+		default:
+			waiting = append(waiting, n)
+		}
+	}
+	clear(f.session.fresh[len(waiting):])
+	f.session.fresh = waiting
 }
 
 // failed has all sources of a broker that does not answer looked for. Locked.
@@ -300,7 +355,7 @@ func (f *fetcher) walk(p *part) (lost error) {
 
 // relearn asks where the brokers are. For the first lane the finder does it.
 func (f *fetcher) relearn() {
-	ctx, cancel := context.WithTimeout(f.r.ctx, hungAfter)
+	ctx, cancel := context.WithTimeout(f.r.ctx, f.r.hung)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // none

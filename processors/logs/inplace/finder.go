@@ -86,9 +86,8 @@ func (r *Reader) place(due []*source) {
 		switch {
 		case err == nil:
 			delete(r.homeless, s)
-			s.lead, s.follow = at, time.Time{}
-			s.home = r.fetcher(fetcherKey{at.broker, 0})
-			s.home.add(s)
+			s.lead = at
+			r.fetcher(r.leader(s)).add(s)
 		case errors.Is(err, logs.ErrDenied), absent && now.Sub(s.absent) >= goneAfter:
 			lost[s] = err
 		default:
@@ -104,7 +103,7 @@ func (r *Reader) place(due []*source) {
 // describe asks any broker for the topics of sources. It also tells the client
 // where the brokers are.
 func (r *Reader) describe(sources []*source) (map[string]*kmsg.MetadataResponseTopic, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, hungAfter)
+	ctx, cancel := context.WithTimeout(r.ctx, r.hung)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/logs"
 )
 
@@ -87,7 +88,7 @@ func (f *fetcher) bridge() {
 
 // behind is where the first batch at or behind an offset begins.
 func (f *fetcher) behind(n *slot, at int64) (base int64, ok bool) {
-	ctx, cancel := context.WithTimeout(f.r.ctx, hungAfter)
+	ctx, cancel := context.WithTimeout(f.r.ctx, f.r.hung)
 	defer cancel()
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxBytes, req.IsolationLevel, req.SessionEpoch = 1, readUncommitted, -1 // one batch, and no session
@@ -96,7 +97,7 @@ func (f *fetcher) behind(n *slot, at int64) (base int64, ok bool) {
 	p.Partition, p.FetchOffset, p.CurrentLeaderEpoch, p.PartitionMaxBytes = n.s.Partition, at, n.lead, 1
 	t.Partitions = append(t.Partitions, p)
 	req.Topics = append(req.Topics, t)
-	resp, err := f.client.Broker(int(f.key.broker)).Request(ctx, req)
+	resp, err := f.client.Broker(int(f.key.broker)).Request(ctx, fetch{FetchRequest: req, named: n.id == (audit.TopicID{})})
 	if err != nil {
 		return 0, false
 	}

@@ -12,9 +12,6 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/logs"
 )
 
-// hungAfter is when a broker that does not answer is given up.
-const hungAfter = 5 * time.Second
-
 // A Reader reads the sources of one cluster in place.
 //
 // There are two kinds of locks. That of the Reader guards which source is read
@@ -29,9 +26,12 @@ type Reader struct {
 	// patience is how long a source may go without being served: leaders move,
 	// brokers restart. Then those who wait for it should hear of it.
 	patience time.Duration
-	rack     string        // of this instance; empty if brokers need not know
-	bytes    int           // of all responses that are on their way
-	turn     chan struct{} // of inflaters that need much
+	// hung and slow are when a broker that does not answer is given up: as a rule,
+	// and if it may be sending much.
+	hung, slow time.Duration
+	rack       string        // of this instance; empty if brokers need not know
+	bytes      int           // of all responses that are on their way
+	turn       chan struct{} // of inflaters that need much
 
 	mu       sync.Mutex
 	closed   bool
@@ -54,16 +54,18 @@ type Options struct {
 }
 
 // New makes a Reader. It connects when there is something to read.
-func New(o Options) (*Reader, error) {
+func New(o Options) (*Reader, error) { return newReader(o, hungAfter, slowAfter) }
+
+func newReader(o Options, hung, slow time.Duration) (*Reader, error) {
 	if o.FetchBytes == 0 {
 		o.FetchBytes = 32 << 20
 	}
 	r := &Reader{
 		// A batch of any size is read. Others retry and time out as they like; we ask
 		// again ourselves.
-		client: append(o.Client[:len(o.Client):len(o.Client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hungAfter),
-			kgo.RequestTimeoutOverhead(hungAfter), kgo.RetryTimeout(hungAfter)),
-		bytes: o.FetchBytes, turn: make(chan struct{}, 1), sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+		client: append(o.Client[:len(o.Client):len(o.Client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hung),
+			kgo.RequestTimeoutOverhead(hung), kgo.RetryTimeout(hung)),
+		hung: hung, slow: slow, bytes: o.FetchBytes, turn: make(chan struct{}, 1), sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	first, err := r.lane(0)
@@ -105,13 +107,15 @@ type source struct {
 	home   *fetcher
 	lead   lead
 	follow time.Time // since when it is read from a follower; zero if from its leader
-	losing bool      // its last call is under way
-	tries  int       // since it was served
-	due    time.Time // not looked for before
-	since  time.Time // since when it is not served; zero if it is
-	why    error     // ... and why not
-	seen   epochs    // of what was asked for
-	absent time.Time // since when it is said not to exist, or to be another one
+	// shunned is when a follower that it was to be read from has failed last.
+	shunned time.Time
+	losing  bool      // its last call is under way
+	tries   int       // since it was served
+	due     time.Time // not looked for before
+	since   time.Time // since when it is not served; zero if it is
+	why     error     // ... and why not
+	seen    epochs    // of what was asked for
+	absent  time.Time // since when it is said not to exist, or to be another one
 }
 
 // Open begins to read a source: it is looked for.
@@ -227,6 +231,13 @@ func (r *Reader) seek(s *source, why error) {
 	if s.since.IsZero() {
 		s.since = now
 	}
+	if why != nil && !s.follow.IsZero() {
+		if now.Sub(s.shunned) > followFor { // patience is for the leader, which has not been tried
+			s.since = now
+		}
+		s.shunned = now
+	}
+	s.follow = time.Time{}
 	s.due = now.Add(backoff(s.tries))
 	if s.why = why; why != nil {
 		s.tries++

@@ -331,6 +331,68 @@ func TestTopicsAreReadByNameWhereTheBrokerHasNoIDs(t *testing.T) {
 	}
 }
 
+// By name a topic and the one that was made in its place are the same: the older is
+// looked for, and found to be another one.
+func TestOfTwoTopicsOfOneNameTheOlderIsLookedFor(t *testing.T) {
+	r := &Reader{homeless: map[*source]struct{}{}, sought: make(chan struct{}, 1)}
+	f := &fetcher{r: r, session: newSession(), woken: make(chan struct{}, 1)}
+	f.session.named = true
+	older, newer := &source{lead: lead{id: audit.TopicID{1}}}, &source{lead: lead{id: audit.TopicID{2}}}
+	f.add(older)
+	f.add(newer)
+	if _, ok := r.homeless[older]; !ok || older.slot != nil || newer.slot == nil || len(r.homeless) != 1 {
+		t.Errorf("looked for: %v", r.homeless)
+	}
+}
+
+// Kafka 3.1 to 3.9 on ZooKeeper, with the inter-broker protocol of an older one,
+// would take ids and gives none.
+func TestTopicsAreReadByNameWhereTheyHaveNoIDs(t *testing.T) {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.Metadata), 9)
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.MaxVersions(versions))
+	s := &teller{}
+	if err := mustReader(t, c).Open(audit.Source{Topic: "t"}, logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	for i := range int64(3) {
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		awaitThat(t, "the record", func() bool {
+			_, n, lost, _ := s.now()
+			if lost != nil {
+				t.Fatal(lost)
+			}
+			return n == i+1
+		})
+	}
+}
+
+// What an answer does not speak of is not served by it: a throttled broker speaks of
+// nothing.
+func TestWhatIsNeverAnsweredIsTold(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return req.ResponseKind(), nil, true
+	})
+	r := mustReader(t, c)
+	r.patience = 300 * time.Millisecond
+	s := &teller{}
+	if err := r.Open(sourceOf(c, "t", 0), logs.At(0), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.awaitLoss(t); !errors.Is(err, logs.ErrUnavailable) || !errors.Is(err, errLeftOut) {
+		t.Error(err)
+	}
+}
+
 func TestDenialIsTold(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Fetch} {
 		t.Run(key.Name(), func(t *testing.T) {
@@ -415,7 +477,8 @@ func TestABrokerThatIsReplacedIsFound(t *testing.T) {
 	produce(2)
 }
 
-// A follower that is nearer is read from, as long as it serves.
+// A follower that is nearer is read from, as long as it serves. Its leader names it
+// each time that it is asked by somebody with a rack, whether it serves or not.
 func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	c := mustCluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
 	leader := c.LeaderFor("t", 0)
@@ -428,13 +491,11 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	t.Cleanup(func() { r.Shutdown(context.Background()) })
 	src := sourceOf(c, "t", 0)
 	var asked [2]atomic.Int64
-	var redirect atomic.Bool
-	redirect.Store(true)
 	c.ControlKey(fetchKey, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		f := req.(*kmsg.FetchRequest)
 		asked[c.CurrentNode()].Add(1)
-		if c.CurrentNode() != leader || f.Rack != "here" || !redirect.CompareAndSwap(true, false) {
+		if c.CurrentNode() != leader || f.Rack != "here" || len(f.Topics) == 0 {
 			return nil, nil, false
 		}
 		resp := f.ResponseKind().(*kmsg.FetchResponse)
@@ -479,14 +540,47 @@ func TestWhatIsNearerIsReadFrom(t *testing.T) {
 	produce(2)
 	// One that lags does not have what the leader has: that is no loss.
 	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Nodes: []int32{follower}, Topic: "t", Err: kerr.OffsetOutOfRange, Count: -1})
-	redirect.Store(true)
 	produce(3)
 	awaitThat(t, "a refusal", func() bool { return refused.Hits() > 0 })
+	hits := refused.Hits()
 	produce(4)
+	produce(5)
+	if refused.Hits() != hits {
+		t.Error("a follower that has refused is asked at once again")
+	}
+	// After a while it may do.
+	refused.Remove()
+	before = asked[follower].Load()
+	r.mu.Lock()
+	r.sources[src].shunned = time.Now().Add(-2 * followFor)
+	r.mu.Unlock()
+	produce(6)
+	awaitThat(t, "a question to the follower", func() bool { return asked[follower].Load() > before })
+	produce(7)
+	// One that cannot be reached is shunned as well.
+	if err := c.RemoveNode(follower); err != nil {
+		t.Fatal(err)
+	}
+	produce(8)
+}
+
+// Patience that is used up by a follower is not held against the leader.
+func TestTheLeaderIsTriedWhenTheFollowerIsNot(t *testing.T) {
+	r := &Reader{rack: "here", patience: time.Second, homeless: map[*source]struct{}{}, sought: make(chan struct{}, 1)}
+	s := &source{follow: time.Now(), since: time.Now().Add(-time.Minute)}
+	r.seek(s, errLeftOut)
+	if time.Since(s.since) > r.patience || !r.leader(s).plain {
+		t.Errorf("not served for %s, and to be read as %+v", time.Since(s.since), r.leader(s))
+	}
+	// Somebody who sends us to followers all the same does not make us wait for ever.
+	s.follow, s.since = time.Now(), time.Now().Add(-time.Minute)
+	if r.seek(s, errLeftOut); time.Since(s.since) < r.patience {
+		t.Error("it is waited for again")
+	}
 }
 
 // However many brokers there are: what is on its way stays within a bound, and is
-// never too little to be worth asking for.
+// never too little to be worth asking for. Those that are gone take nothing away.
 func TestResponsesShareTheirMemory(t *testing.T) {
 	for _, c := range []struct {
 		bytes, fetchers int
@@ -494,7 +588,11 @@ func TestResponsesShareTheirMemory(t *testing.T) {
 	}{{32 << 20, 1, 8 << 20}, {32 << 20, 4, 8 << 20}, {32 << 20, 16, 2 << 20}, {1 << 20, 4, 256 << 10}, {1 << 20, 100, 128 << 10}} {
 		r := &Reader{bytes: c.bytes, fetchers: map[fetcherKey]*fetcher{}}
 		for i := range c.fetchers {
-			r.fetchers[fetcherKey{broker: int32(i)}] = nil
+			f := &fetcher{session: newSession()}
+			f.session.add(&source{}, audit.TopicID{}, 0, place{})
+			r.fetchers[fetcherKey{broker: int32(i)}] = f
+			gone := &fetcher{session: newSession()}
+			r.fetchers[fetcherKey{broker: int32(1000 + i)}] = gone
 		}
 		if got := r.most(); got != c.want {
 			t.Errorf("%d bytes, %d fetchers: %d each, want %d", c.bytes, c.fetchers, got, c.want)

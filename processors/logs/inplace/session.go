@@ -15,14 +15,20 @@ import (
 // sessions gets everything in each request.
 type session struct {
 	id, epoch int32 // epoch 0: the next request tells everything, and begins a session
+	named     bool  // the last answer named topics instead of giving their ids
 	slots     map[slotKey]*slot
 	changed   []*slot // to be told in the next request; may have some that were dropped
 	forget    map[slotKey]*slot
-	fresh     []*slot // told for the first time in the request under way
+	fresh     []*slot // told, and not spoken of in any answer yet
+	nameless  int     // slots without a topic id: while there are any, requests give names
+	byNames   bool    // ... as those of the session do
 }
 
-// A slotKey is a partition as a response names it: by topic id from version 13
-// on, by name before.
+// idsFrom is the version of fetch requests from which on they give topics by id.
+const idsFrom = 13
+
+// A slotKey is a partition as a response names it: by topic id from idsFrom on, by
+// name before.
 type slotKey struct {
 	id        audit.TopicID
 	name      string
@@ -39,6 +45,8 @@ type slot struct {
 	// doubted says that the epoch was left out of the question, to find out
 	// whether it is the reason for an answer that the offset is out of range.
 	doubted bool
+	// answered says that an answer has spoken of it.
+	answered bool
 
 	queued, dropped bool
 }
@@ -63,6 +71,9 @@ func (x *session) add(s *source, id audit.TopicID, lead int32, from place) *slot
 	n := &slot{s: s, id: id, lead: lead, want: from, asked: -1}
 	x.slots[n.byName()] = n
 	x.slots[n.key()] = n
+	if n.id == (audit.TopicID{}) {
+		x.nameless++
+	}
 	delete(x.forget, n.key()) // to be told and forgotten at once is to be forgotten
 	x.queue(n)
 	return n
@@ -81,18 +92,22 @@ func (x *session) queue(n *slot) {
 	}
 }
 
-// drop reads a source no more.
+// drop reads a source no more. It is to be forgotten even while the first request
+// of a session is under way: with the answer the broker remembers it.
 func (x *session) drop(n *slot) {
 	if n.dropped {
 		return
 	}
 	n.dropped = true
+	if n.id == (audit.TopicID{}) {
+		x.nameless--
+	}
 	for _, k := range []slotKey{n.byName(), n.key()} {
 		if x.slots[k] == n {
 			delete(x.slots, k)
 		}
 	}
-	if x.epoch > 0 && x.slots[n.key()] == nil {
+	if x.slots[n.key()] == nil {
 		x.forget[n.key()] = n
 	}
 }
@@ -115,13 +130,16 @@ func (x *session) reset() {
 
 // request fills in what the broker does not know yet.
 func (x *session) request(r *kmsg.FetchRequest, partitionBytes int32) {
+	if byNames := x.nameless > 0; byNames != x.byNames { // a session is of one kind
+		x.byNames = byNames
+		x.reset()
+	}
 	r.SessionID, r.SessionEpoch = x.id, x.epoch
 	told := x.changed
 	if x.epoch == 0 {
 		told = x.all()
 		clear(x.forget)
 	}
-	x.fresh = x.fresh[:0]
 	topics := map[audit.TopicID]int{}
 	for _, n := range told {
 		if n.dropped {
@@ -151,6 +169,11 @@ func (x *session) request(r *kmsg.FetchRequest, partitionBytes int32) {
 	}
 	x.changed = x.changed[:0]
 	for _, n := range x.forget {
+		// By name a topic that was made again is the old one, and to be told and
+		// forgotten at once is to be forgotten.
+		if x.named && x.slots[n.byName()] != nil {
+			continue
+		}
 		t := kmsg.NewFetchRequestForgottenTopic()
 		t.Topic, t.TopicID, t.Partitions = n.s.Topic, n.id, []int32{n.s.Partition}
 		r.ForgottenTopics = append(r.ForgottenTopics, t)
@@ -170,7 +193,7 @@ func (x *session) accept(r *kmsg.FetchResponse) (ok bool, err error) {
 		x.reset()
 		return false, err
 	}
-	if x.epoch == 0 {
+	if x.named = r.Version < idsFrom; x.epoch == 0 {
 		x.id = r.SessionID
 	}
 	switch {

@@ -20,7 +20,7 @@ func (f *fetcher) crowded() bool {
 	}
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
-	other := f.r.fetchers[fetcherKey{f.key.broker, 1}]
+	other := f.r.fetchers[f.key.second()]
 	return active > 1 && (other == nil || len(other.session.slots) == 0)
 }
 
@@ -30,7 +30,7 @@ func (f *fetcher) split() {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
 	f.full = 0
-	other := f.r.fetcher(fetcherKey{f.key.broker, 1})
+	other := f.r.fetcher(f.key.second())
 	stays := false
 	for i := range f.got {
 		s := f.got[i].slot.s
