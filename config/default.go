@@ -30,7 +30,7 @@ func Default() Config {
 		},
 		Windows: Windows{Size: 10 * time.Minute, Past: codecs.DefaultPast, Future: codecs.DefaultFuture},
 		Count: Count{
-			Reader: Sarama, Flush: time.Second, RowsPerSecond: 20000, WindowsPerSegment: 64, MaxPending: 1000,
+			Reader: InPlace, Flush: time.Second, RowsPerSecond: 20000, WindowsPerSegment: 64, MaxPending: 1000,
 			Progress: 2 * time.Second, DisplayGroup: "chaperone-display",
 		},
 		Collect: Collect{Horizon: 2 * day},
