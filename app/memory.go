@@ -12,6 +12,7 @@ import (
 
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/internal/heap"
 )
 
 // A memory limit is kept in two ways. The Go runtime collects garbage more often as
@@ -125,6 +126,15 @@ func memoryLimit(configured config.Bytes, goLimit, container int64, engine bool)
 func (a *App) limitMemory() bounds {
 	goLimit := debug.SetMemoryLimit(-1)
 	limit, from := memoryLimit(a.cfg.Memory.Limit, goLimit, containerMemory("/"), a.o.Standalone && a.cfg.EmbeddedClickHouse())
+	floor := int64(heap.Floor)
+	if limit > 0 {
+		floor = min(floor, limit/4)
+	}
+	a.actors.add("heap", func(ctx context.Context) error {
+		heap.Keep(ctx, floor)
+		<-ctx.Done()
+		return nil
+	})
 	if limit == 0 {
 		return bounds{}
 	}

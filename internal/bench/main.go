@@ -13,6 +13,9 @@
 //	         bins, fingerprint and power sums, flushes, progress
 //	inplace  the same, and topics read in place
 //
+// Counting passes let their heap grow to a floor before they collect garbage, as every
+// instance does (internal/heap); the others go by Go's rule, as people's loops do.
+//
 // A pass measures from the first message to the last: wall clock, and the CPU
 // time of the whole process. Passes take turns, each round gives ratios, and a
 // figure is the median of the rounds; machines drift by more from one minute to

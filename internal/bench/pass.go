@@ -22,6 +22,7 @@ import (
 
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/internal/heap"
 	"github.com/chaperone-audit/chaperone/processors"
 	"github.com/chaperone-audit/chaperone/processors/count"
 	"github.com/chaperone-audit/chaperone/processors/settings"
@@ -81,6 +82,7 @@ func (p *pass) run(ctx context.Context) (err error) {
 	case "loop":
 		r, err = p.loop(ctx)
 	case "count", "inplace", "hold":
+		go heap.Keep(ctx, heap.Floor) // as every instance does
 		r, err = p.count(ctx)
 	case "idle-sarama", "idle-inplace":
 		r, err = p.idle(ctx)
