@@ -148,7 +148,7 @@ func (p *pass) count(ctx context.Context) (r result, err error) {
 	registry := &meters{Registry: prometheus.NewRegistry()}
 	cluster := count.Cluster{Name: "bench", Tier: "regional", Datacenter: "dc1", Brokers: p.list(), Config: config,
 		Audited: func(topic string) bool { return strings.HasPrefix(topic, p.topics) }}
-	if p.kind == "inplace" {
+	if p.kind != "count" { // that one shows what sarama costs
 		cluster.InPlace = p.franzConfig
 	}
 	processor := count.New(count.Options{
