@@ -32,9 +32,11 @@ func Keep(ctx context.Context, least int64) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	held := int64(0) // lately, at most: a response comes and goes between two looks
 	for set := usual; ; {
 		metrics.Read(live)
-		if now := percent(int64(live[0].Value.Uint64()), least, usual); now != set {
+		held = max(int64(live[0].Value.Uint64()), held-held/8)
+		if now := percent(held, least, usual); now != set {
 			debug.SetGCPercent(now)
 			set = now
 		}
@@ -49,7 +51,7 @@ func Keep(ctx context.Context, least int64) {
 // percent is by how much a heap may grow until it is collected. It is rounded, so that
 // it seldom changes: setting it stops the world for a moment.
 func percent(live, least int64, usual int) int {
-	const most, step = 1000, 25
+	const most, step = 300, 25
 	if usual < 0 || live <= 0 { // nothing is ever collected, or was yet
 		return usual
 	}

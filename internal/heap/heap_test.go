@@ -14,12 +14,12 @@ func TestTheHeapGrowsToTheFloorFirst(t *testing.T) {
 		want  int
 	}{
 		{0, 100, 100},         // nothing has been collected yet
-		{mib, 100, 1000},      // a bound: what is small grows fast
-		{20 * mib, 100, 375},  // to 95 MiB
+		{mib, 100, 300},       // a bound: what is small grows fast
+		{30 * mib, 100, 200},  // to 90 MiB
 		{40 * mib, 100, 125},  // to 90 MiB
 		{48 * mib, 100, 100},  // to 96 MiB, by Go's rule
 		{500 * mib, 100, 100}, // above the floor it holds
-		{20 * mib, 50, 375},
+		{20 * mib, 50, 300},
 		{90 * mib, 50, 50},
 		{20 * mib, -1, -1},
 	} {
