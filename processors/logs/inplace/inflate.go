@@ -153,7 +153,8 @@ func (d *inflater) unzstd(b []byte) error {
 
 func (d *inflater) unzstdInto(i, most int, b []byte) (err error) {
 	if d.zstd[i] == nil {
-		d.zstd[i], err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(most)))
+		d.zstd[i], err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(most)),
+			zstd.IgnoreChecksum(true)) // the batch has one
 		if err != nil {
 			return err
 		}
