@@ -189,7 +189,7 @@ func (s *shard) still(c *cluster, sources []*source, ends map[audit.Source]edges
 	if err := s.p.dir.poll(c); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(sources, func(x *source) bool { return !s.p.dir.lists(x.Source) }), nil
+	return slices.DeleteFunc(slices.Clone(sources), func(x *source) bool { return !s.p.dir.lists(x.Source) }), nil
 }
 
 // looksCut says whether a source was lost, or its log ends before what was counted.
