@@ -90,18 +90,14 @@ func sound(batch []byte) bool {
 }
 
 // endOf is the place behind the whole batches of b: what is asked for next. It
-// looks at heads only; whether the batches can be read is the walk's affair. It says
-// where another epoch begins.
-func endOf(b []byte, at place, turned func(epoch int32, at int64)) place {
+// looks at heads only; whether the batches can be read is the walk's affair.
+func endOf(b []byte, at place) place {
 	for {
 		h, err := parseHead(b)
 		if err != nil {
 			return at
 		}
 		if h.next > at.next {
-			if h.epoch != at.epoch && turned != nil {
-				turned(h.epoch, at.next)
-			}
 			at = place{h.next, h.epoch}
 		}
 		b = b[h.size:]

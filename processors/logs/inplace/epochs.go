@@ -37,6 +37,16 @@ func (e *epochs) note(epoch int32, at int64) {
 	*e = append(*e, epochStart{epoch, at})
 }
 
+// read takes down which epochs have begun in what was read, and handed over up to an
+// offset.
+func (e *epochs) read(turns []epochStart, to int64) {
+	for _, t := range turns {
+		if t.at < to {
+			e.note(t.epoch, t.at)
+		}
+	}
+}
+
 // cut is how a source is lost whose log is another one from some offset on.
 func (e epochs) cut(d kmsg.FetchResponseTopicPartitionDivergingEpoch) error {
 	i := slices.IndexFunc(e, func(s epochStart) bool { return s.epoch == d.Epoch })

@@ -72,3 +72,15 @@ func TestTheCutIsFound(t *testing.T) {
 		t.Errorf("%d exact, %d unknown", exact, unknown)
 	}
 }
+
+// What was fetched and not handed over is no part of what was read: another log may
+// come in its place.
+func TestEpochsOfWhatWasReadAheadAreNotNoted(t *testing.T) {
+	e := epochs{{5, 0}}
+	e.read([]epochStart{{6, 120}}, 110)
+	e.read([]epochStart{{7, 115}}, 130)
+	err := e.cut(kmsg.FetchResponseTopicPartitionDivergingEpoch{Epoch: 5, EndOffset: 118})
+	if cut, ok := errors.AsType[*logs.Truncated](err); !ok || cut.End != 115 {
+		t.Errorf("%v, want a cut at 115", err)
+	}
+}

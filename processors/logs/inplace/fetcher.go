@@ -262,7 +262,7 @@ func (f *fetcher) serve(n *slot, rp *kmsg.FetchResponseTopicPartition) {
 		return
 	}
 	n.s.tries, n.s.since, n.s.why = 0, time.Time{}, nil
-	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want, n.s.seen.note), portion: portion{
+	p := part{slot: n, at: n.asked, end: endOf(rp.RecordBatches, n.want), portion: portion{
 		batches: rp.RecordBatches, aborted: rp.AbortedTransactions, stable: rp.LastStableOffset, start: rp.LogStartOffset,
 	}}
 	f.got = append(f.got, p)
@@ -304,9 +304,17 @@ func (f *fetcher) failed(err error) {
 
 // hand hands a part over.
 func (f *fetcher) hand(p *part) {
-	if s, err := p.slot.s, f.walk(p); err != nil {
-		f.r.lose(s, err)
+	err := f.walk(p)
+	if err == nil {
+		return
 	}
+	if bad, ok := errors.AsType[*logs.Corrupt](err); ok && bad.To == 0 && f.walker.claimed > bad.From {
+		// It came alone: if another one begins where it says that it ends, it does.
+		if base, ok := f.behind(p.slot, f.walker.claimed); ok && base >= f.walker.claimed {
+			bad.To = base
+		}
+	}
+	f.r.lose(p.slot.s, err)
 }
 
 // tries is how often something that cannot be read is asked for: what is damaged
@@ -322,12 +330,14 @@ func (f *fetcher) walk(p *part) (lost error) {
 		return nil
 	}
 	end, more := s.at, true
+	var turns []epochStart
 	if s.at.next == p.at {
 		if len(p.batches) == 0 && s.stable == p.stable && s.start == p.start {
 			return nil
 		}
 		var err error
 		end, more, err = f.walker.walk(&p.portion, s.at, s.sink)
+		turns = f.walker.turns
 		switch {
 		case err == nil || end.next > s.at.next:
 			s.bad = 0
@@ -343,6 +353,7 @@ func (f *fetcher) walk(p *part) (lost error) {
 	}
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
+	s.seen.read(turns, end.next)
 	switch {
 	case s.slot != p.slot: // closed
 	case !more:

@@ -33,8 +33,8 @@ func FuzzWalk(f *testing.F) {
 			t.Errorf("came to %d, said %d", to.next, s.next)
 		case more == s.paused:
 			t.Errorf("more %t, paused %t", more, s.paused)
-		case err == nil && more && to != endOf(b, place{from, -1}, nil):
-			t.Errorf("came to %v, the heads end at %v", to, endOf(b, place{from, -1}, nil))
+		case err == nil && more && to != endOf(b, place{from, -1}):
+			t.Errorf("came to %v, the heads end at %v", to, endOf(b, place{from, -1}))
 		}
 	})
 }

@@ -118,6 +118,9 @@ func (f *fetcher) cross(n *slot, g gap, end int64) {
 		return
 	}
 	s.at = place{end, -1}
+	f.r.mu.Lock()
+	s.seen = nil // nor where the next one begins
+	f.r.mu.Unlock()
 	s.paused = !s.sink.Batch(&logs.Batch{Next: end, Stable: g.stable, Start: g.start, Epoch: -1})
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()

@@ -354,7 +354,7 @@ func raw(t *testing.T, c *kafkatest.Cluster, topic string) *golden {
 			t.Fatal(err)
 		}
 		g.Batches, g.Aborted, g.End = append(g.Batches, p.RecordBatches...), append(g.Aborted, p.AbortedTransactions...), p.LastStableOffset
-		at = endOf(p.RecordBatches, at, nil)
+		at = endOf(p.RecordBatches, at)
 	}
 	return g
 }

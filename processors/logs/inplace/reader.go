@@ -114,7 +114,7 @@ type source struct {
 	due     time.Time // not looked for before
 	since   time.Time // since when it is not served; zero if it is
 	why     error     // ... and why not
-	seen    epochs    // of what was asked for
+	seen    epochs    // of what was handed over
 	absent  time.Time // since when it is said not to exist, or to be another one
 }
 

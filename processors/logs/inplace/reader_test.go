@@ -224,12 +224,47 @@ func serveBytes(c *kfake.Cluster, times int, batches func() []byte) {
 			for _, p := range t.Partitions {
 				rp := kmsg.NewFetchResponseTopicPartition()
 				rp.Partition, rp.RecordBatches, rp.LastStableOffset = p.Partition, batches(), 100
+				if r.SessionEpoch < 0 { // it is asked what lies there
+					another := recipe{base: p.FetchOffset, next: p.FetchOffset + 1}
+					rp.RecordBatches = another.build()
+				}
 				rt.Partitions = append(rt.Partitions, rp)
 			}
 			resp.Topics = append(resp.Topics, rt)
 		}
 		return resp, nil, true
 	})
+}
+
+// A broker speaks of a source when it has changed. One that is closed and opened again
+// before the broker has heard of it hears all the same how it stands, idle as it is.
+func TestWhatIsOpenedAgainIsSpokenOf(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("0")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	r := mustReader(t, c)
+	src, from := sourceOf(c, "t", 0), logs.At(0)
+	for n := range 4 {
+		s := &teller{}
+		if err := r.Open(src, from, s); err != nil {
+			t.Fatal(err)
+		}
+		awaitThat(t, fmt.Sprintf("the end to be told, opened %d times before", n), func() bool {
+			at, _, lost, _ := s.now()
+			if lost != nil {
+				t.Fatalf("opened %d times before: %v", n, lost)
+			}
+			return at.Next == 1
+		})
+		from = logs.Position{Next: 1, Epoch: 0, Last: 0}
+		r.Close(src)
+	}
 }
 
 func TestDamageOnTheWayIsReadAgain(t *testing.T) {
@@ -274,6 +309,15 @@ func TestDamageThatStaysIsTold(t *testing.T) {
 		}, func(err error) bool {
 			bad, ok := errors.AsType[*logs.Corrupt](err)
 			return ok && bad.From == 1 && bad.To == 8
+		}},
+		{"a batch with holes that comes alone", func() []byte {
+			bad := recipe{base: 0, next: 8, records: []logs.Record{someRecord(seeded(t, 1), 3, 0)}}
+			b := bad.build()
+			b[len(b)-1] ^= 1
+			return b
+		}, func(err error) bool {
+			bad, ok := errors.AsType[*logs.Corrupt](err)
+			return ok && bad.From == 0 && bad.To == 8
 		}},
 		{"a format of long ago", func() []byte { b := make([]byte, 40); b[11], b[16] = 28, 1; return b },
 			func(err error) bool { return errors.Is(err, logs.ErrTooOld) }},

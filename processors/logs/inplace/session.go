@@ -22,6 +22,7 @@ type session struct {
 	fresh     []*slot // told, and not spoken of in any answer yet
 	nameless  int     // slots without a topic id: while there are any, requests give names
 	byNames   bool    // ... as those of the session do
+	anew      bool    // the next request begins another session
 }
 
 // idsFrom is the version of fetch requests from which on they give topics by id.
@@ -74,7 +75,12 @@ func (x *session) add(s *source, id audit.TopicID, lead int32, from place) *slot
 	if n.id == (audit.TopicID{}) {
 		x.nameless++
 	}
-	delete(x.forget, n.key()) // to be told and forgotten at once is to be forgotten
+	if _, told := x.forget[n.key()]; told {
+		delete(x.forget, n.key()) // to be told and forgotten at once is to be forgotten
+		// The broker still has it, and speaks of it when it changes. Who has just been
+		// opened waits to hear of it.
+		x.anew = x.anew || !s.since.IsZero()
+	}
 	x.queue(n)
 	return n
 }
@@ -130,8 +136,8 @@ func (x *session) reset() {
 
 // request fills in what the broker does not know yet.
 func (x *session) request(r *kmsg.FetchRequest, partitionBytes int32) {
-	if byNames := x.nameless > 0; byNames != x.byNames { // a session is of one kind
-		x.byNames = byNames
+	if byNames := x.nameless > 0; byNames != x.byNames || x.anew { // a session is of one kind
+		x.byNames, x.anew = byNames, false
 		x.reset()
 	}
 	r.SessionID, r.SessionEpoch = x.id, x.epoch

@@ -50,6 +50,10 @@ type walker struct {
 	to   place // handed over up to here
 	more bool  // the sink takes more
 	told bool  // the sink has been called
+	// turns is where other epochs have begun, also behind what was handed over.
+	turns []epochStart
+	// claimed is where a batch ends that is damaged, as it says itself.
+	claimed int64
 }
 
 // walk hands over what lies behind at, and says how far it came: to the end of
@@ -61,7 +65,8 @@ func (w *walker) walk(p *portion, at place, sink logs.Sink) (to place, more bool
 		w.records = make([]logs.Record, handOver)
 	}
 	w.sink, w.at, w.to, w.more, w.told = sink, at, at, true, false
-	w.out.Stable, w.out.Start = p.stable, p.start
+	w.out.Stable, w.out.Start, w.turns = p.stable, p.start, w.turns[:0]
+	w.claimed = 0
 	w.aborts.open(p.aborted)
 	err = w.all(p.batches)
 	if w.more && (w.n > 0 || w.to != w.at || !w.told && err == nil) {
@@ -89,6 +94,7 @@ func (w *walker) all(rest []byte) error {
 		rest = rest[h.size:]
 		switch {
 		case !sound(batch):
+			w.claimed = h.next
 			return w.corrupt(extent(&h, rest), errCRC)
 		case h.base < end:
 			return w.corrupt(h.next, errOrder)
@@ -106,6 +112,9 @@ func (w *walker) all(rest []byte) error {
 // batch walks the records of one batch.
 func (w *walker) batch(batch []byte, h *head) error {
 	body := batch[headSize:]
+	if h.epoch != w.at.epoch {
+		w.turns = append(w.turns, epochStart{h.epoch, w.at.next})
+	}
 	w.aborts.reach(h.next)
 	switch {
 	case h.attrs&attrControl != 0:

@@ -43,7 +43,7 @@ func TestWalkHandsOverWhatWasCommitted(t *testing.T) {
 		if h.lastOut.Stable != s.end+5 || h.lastOut.Start != 3 {
 			t.Fatalf("seed %d: stable %d, start %d", seed, h.lastOut.Stable, h.lastOut.Start)
 		}
-		if end := endOf(s.bytes(), place{s.recipes[0].base, -1}, nil); end != to {
+		if end := endOf(s.bytes(), place{s.recipes[0].base, -1}); end != to {
 			t.Fatalf("seed %d: the heads end at %v, want %v", seed, end, to)
 		}
 	}
@@ -149,7 +149,7 @@ func TestWalkStopsAtABatchThatIsNotAllThere(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || !more || to != endOf(cut.batches, place{s.recipes[0].base, -1}, nil) {
+		if err != nil || !more || to != endOf(cut.batches, place{s.recipes[0].base, -1}) {
 			t.Fatalf("%d bytes: to %v, %v", n, to, err)
 		}
 		if i := len(h.got); differ(h.got, s.want[:i]) != "" || i < len(s.want) && s.want[i].Offset < to.next {
