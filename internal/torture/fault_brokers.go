@@ -12,7 +12,7 @@ var brokerFaults = []*Fault{
 	{Name: "broker-killed", What: "a broker of the audit cluster is killed, and comes back after a while", lane: brokers, least: 4 * time.Second, share: 0.05, needs: anywhere, inject: brokerKilled},
 	{Name: "broker-paused", What: "a broker of the audit cluster hangs, and wakes up", lane: brokers, least: 5 * time.Second, needs: needsApache, inject: brokerPaused},
 	{Name: "leaders-moved", What: "partitions of chaperone's own topics and of audited ones get another leader", lane: brokers, least: time.Second, needs: needsThree, inject: leadersMoved},
-	{Name: "unclean-election", What: "acknowledged messages are lost by an unclean election", lane: brokers, least: time.Second, needs: needsThreeAndTime, inject: uncleanElection},
+	{Name: "unclean-election", What: "acknowledged messages are lost by an unclean election", lane: brokers, least: time.Second, cuts: true, needs: needsThreeAndTime, inject: uncleanElection},
 	{Name: "source-away", What: "a whole source cluster is killed, and comes back after a while", lane: brokers, least: 6 * time.Second, share: 0.15, needs: anywhere, inject: sourceAway},
 }
 
@@ -106,14 +106,13 @@ func uncleanElection(i *injection) error {
 	defer w.traffic.resume(home, name, 1, i.rng.Uint64())
 	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name)}
 	var done cut
-	w.cutting.Lock()
-	defer w.cutting.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), uncleanTakes)
 	defer cancel()
 	err := w.clusters[home].ElectUnclean(ctx, name, 0, func(context.Context) error {
 		if log := w.truth.log(src); len(log) > 0 {
 			done.from = log[len(log)-1].offset + 1
 		}
+		before := w.said.upTo(src) // a cut before this one may have taken more
 		for _, t := range w.traffic.list() {
 			if t.name == name {
 				w.traffic.burst(t, 0, 50, i.rng.Uint64())
@@ -122,7 +121,8 @@ func uncleanElection(i *injection) error {
 		// Mostly some of them are counted before they are lost.
 		for end := time.Now().Add(uncountedAfter); !done.counted && time.Now().Before(end) && i.ctx.Err() == nil; {
 			i.wait(100 * time.Millisecond)
-			done.counted = w.said.upTo(src) >= done.from
+			up := w.said.upTo(src)
+			done.counted = up > before && up >= done.from
 		}
 		return nil
 	})

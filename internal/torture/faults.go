@@ -19,6 +19,10 @@ type injection struct {
 // inject lets a fault happen. While those without chaperone's fault last, and a while
 // longer, it is known that they do.
 func (i *injection) inject(f *Fault) error {
+	if f.cuts {
+		i.w.cutting.Lock()
+		defer i.w.cutting.Unlock()
+	}
 	if f.lane == brokers || f.lane == network || f.lane == store {
 		i.w.mu.Lock()
 		i.w.trouble++

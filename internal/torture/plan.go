@@ -16,6 +16,8 @@ type Fault struct {
 	share float64
 	// needs says why it cannot be done here; empty if it can.
 	needs func(*world) string
+	// cuts says that a log is cut: meanwhile nobody counts who would not hear of it.
+	cuts bool
 	// inject lets it happen, holds it so long, and undoes it.
 	inject func(*injection) error
 }

@@ -423,8 +423,7 @@ func (w *world) honest(r *Result) {
 	for src, spans := range w.said.missed {
 		for s, reason := range spans {
 			r.Checked["missed ranges"]++
-			k := w.kind(src)
-			if k == dropped && reason == audit.MissedRetention || k == recreated && reason == audit.MissedRecreated || k == unclean && reason == audit.MissedTruncated {
+			if w.mayBeMissed(src, reason) {
 				continue
 			}
 			r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], fmt.Sprintf("%s offsets %d to %d are said to be missed: %s; nothing happened to them", src, s.from, s.to, reason))
@@ -432,6 +431,25 @@ func (w *world) honest(r *Result) {
 	}
 	w.said.mu.Unlock()
 	r.Wrong["missed ranges"] = append(r.Wrong["missed ranges"], w.unsaid()...)
+}
+
+// mayBeMissed says whether something has happened to a source that may be said.
+func (w *world) mayBeMissed(src audit.Source, reason audit.MissedReason) bool {
+	switch w.kind(src) {
+	case dropped:
+		return reason == audit.MissedRetention
+	case recreated:
+		return reason == audit.MissedRecreated
+	case unclean:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return reason == audit.MissedTruncated && len(w.cuts[src.String()]) > 0
+	case compacted:
+		// Who takes over from one that lives on reads another log than it does. Their
+		// rows do not fit together, which the next recovery finds.
+		return reason == audit.MissedDamaged
+	}
+	return false
 }
 
 // unsaid is what is not said and has to be, though no count shows it: that a log was
@@ -442,10 +460,20 @@ func (w *world) unsaid() (wrong []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, src := range w.truth.list() {
+		exact, seen := 0, 0
 		for _, cut := range w.cuts[src.String()] {
-			if cut.counted && w.cutsAreSeen() && !slices.ContainsFunc(w.said.cutsOf(src), func(from int64) bool { return from >= cut.from }) {
+			if !cut.counted || !w.cutsAreSeen() {
+				continue
+			}
+			if seen++; slices.Contains(w.said.cutsOf(src), cut.from) {
+				exact++
+			}
+			if !slices.ContainsFunc(w.said.cutsOf(src), func(from int64) bool { return from >= cut.from }) {
 				wrong = append(wrong, fmt.Sprintf("%s was cut at %d, after more had been counted, and that is not said", src, cut.from))
 			}
+		}
+		if seen > 0 && exact == 0 {
+			wrong = append(wrong, fmt.Sprintf("%s was cut %d times, after more had been counted, and never is it said where", src, seen))
 		}
 		if w.gone[incarnation(src)] && w.said.upTo(src) >= 0 && !w.said.gone(src) {
 			wrong = append(wrong, fmt.Sprintf("%s was deleted and made again, and that its end is unknown is not said", src))

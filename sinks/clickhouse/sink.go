@@ -67,6 +67,9 @@ type Sink struct {
 
 	turn chan struct{} // taken while setting up, and by Close
 	conn driver.Conn   // nil until then
+	// spares says that inserts may ask for room to spare: ClickHouse before 24.10 does
+	// not know that. Set with conn.
+	spares bool
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -154,7 +157,12 @@ func (s *Sink) ready(ctx context.Context) (driver.Conn, error) {
 		_ = conn.Close()
 		return nil, s.fail("set up the tables of "+s.opts.Database, err)
 	}
-	s.conn = conn
+	var known uint64
+	if err := conn.QueryRow(ctx, "SELECT count() FROM system.settings WHERE name = ?", spareSetting).Scan(&known); err != nil {
+		_ = conn.Close()
+		return nil, s.fail("ask what settings it knows", err)
+	}
+	s.conn, s.spares = conn, known > 0
 	return conn, nil
 }
 

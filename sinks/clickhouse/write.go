@@ -38,9 +38,14 @@ func (s *Sink) Write(ctx context.Context, batch []*audit.Record) error {
 	return insert(ctx, s, conn, "audit_events", eventColumns, events)
 }
 
-// spareDisk is how much of ClickHouse's disk must be free for an insert, in bytes:
-// far more than a batch takes.
-const spareDisk = 64 << 20
+// A disk that fills up in the middle of an insert can leave a part with which nothing
+// of the table can be read any more (26.7: "Empty marks file"). Before that, inserts
+// are refused, and come again: with less than spareDisk bytes free, which is far more
+// than a batch takes.
+const (
+	spareSetting = "min_free_disk_bytes_to_perform_insert"
+	spareDisk    = 64 << 20
+)
 
 func insert(ctx context.Context, s *Sink, conn driver.Conn, table string, columns []column, records []*audit.Record) error {
 	if len(records) == 0 {
@@ -48,15 +53,12 @@ func insert(ctx context.Context, s *Sink, conn driver.Conn, table string, column
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	ctx = driver.Context(ctx, driver.WithColumnNamesAndTypes(namesAndTypes(columns)),
-		driver.WithSettings(driver.Settings{
-			// Hostile event times spread a batch over more months than the default allows.
-			"max_partitions_per_insert_block": 0,
-			// A disk that fills up in the middle of an insert can leave a part with which
-			// nothing of the table can be read any more (26.7: "Empty marks file"). Before
-			// that, inserts are refused, and come again.
-			"min_free_disk_bytes_to_perform_insert": spareDisk,
-		}))
+	// Hostile event times spread a batch over more months than the default allows.
+	settings := driver.Settings{"max_partitions_per_insert_block": 0}
+	if s.spares {
+		settings[spareSetting] = spareDisk
+	}
+	ctx = driver.Context(ctx, driver.WithColumnNamesAndTypes(namesAndTypes(columns)), driver.WithSettings(settings))
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = quoteName(c.name)
