@@ -11,3 +11,6 @@ func Columns() map[string]map[string]string {
 	}
 	return all
 }
+
+// Spares says whether inserts ask for room to spare on ClickHouse's disk.
+func (s *Sink) Spares() bool { return s.spares }

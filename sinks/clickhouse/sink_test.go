@@ -62,3 +62,11 @@ func open(tb testing.TB, opts clickhouse.Options) *clickhouse.Sink {
 func TestSink(t *testing.T) {
 	sinktest.Run(t, func(tb testing.TB) sinks.Sink { return open(tb, clickhouse.Options{Database: freshName(tb)}) })
 }
+
+// A disk that fills up in the middle of an insert leaves a table that nobody can read.
+func TestInsertsAskForRoomToSpare(t *testing.T) {
+	s := open(t, clickhouse.Options{Database: freshName(t)})
+	if !s.Spares() {
+		t.Error("this ClickHouse is not asked for room, though it knows the setting")
+	}
+}
