@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/IBM/sarama"
 )
@@ -22,11 +23,14 @@ var healing = []sarama.KError{
 func Heals(err error) bool {
 	var network net.Error
 	var answer sarama.KError
+	var garbled sarama.PacketDecodingError
 	switch {
 	case errors.Is(err, sarama.ErrOutOfBrokers), errors.Is(err, sarama.ErrNotConnected), errors.Is(err, sarama.ErrClosedClient), errors.Is(err, sarama.ErrControllerNotAvailable):
 		return true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
 		return true
+	case errors.As(err, &garbled): // the answer to a question that was given up; sarama connects anew
+		return strings.Contains(garbled.Info, "correlation ID")
 	case errors.As(err, &answer):
 		return slices.Contains(healing, answer)
 	}

@@ -26,6 +26,8 @@ func TestWhatTimeHealsIsToldFromWhatIsWrong(t *testing.T) {
 		{fmt.Errorf("create topic x: %w", &sarama.TopicError{Err: sarama.ErrInvalidReplicationFactor}), true},
 		{fmt.Errorf("create topic x: %w", &sarama.TopicError{Err: sarama.ErrTopicAuthorizationFailed}), false},
 		{fmt.Errorf("create topic x: %w", &sarama.TopicError{Err: sarama.ErrPolicyViolation}), false},
+		{fmt.Errorf("create topic x: %w", sarama.PacketDecodingError{Info: "correlation ID didn't match, wanted 2, got 1"}), true},
+		{sarama.PacketDecodingError{Info: "message of length 1213486160 too large or too small"}, false}, // no Kafka
 		{sarama.ErrSASLAuthenticationFailed, false},
 		{errors.New("topic x has 3 partitions, configured are 4"), false},
 	} {
