@@ -91,10 +91,11 @@ type App struct {
 }
 
 // stopWithin bounds how long one part may take to stop; startWithin how long the
-// audit cluster may take to answer at the start.
+// audit cluster may take to answer at the start: a broker that restarts and a leader
+// that is elected meanwhile take a minute together. The log says at once what is wrong.
 const (
 	stopWithin  = 20 * time.Second
-	startWithin = time.Minute
+	startWithin = 3 * time.Minute
 )
 
 // New starts embedded parts, makes sure of chaperone's own topics, and connects.
