@@ -74,11 +74,12 @@ func (t *weatherToxic) GetBufferSize() int { return 64 }
 
 // Pipe carries the pieces of one direction of one connection.
 func (t *weatherToxic) Pipe(stub *toxics.ToxicStub) {
-	w, _ := weathers.Load(t.Proxy)
-	p := passage{weather: w.(*weather), stub: stub}
-	for p.next() {
+	if w, ok := weathers.Load(t.Proxy); ok { // else the proxy is being closed, and this connection came at the last moment
+		p := passage{weather: w.(*weather), stub: stub}
+		for p.next() {
+		}
+		p.end()
 	}
-	p.end()
 	stub.Close()
 	for range stub.Input { // whoever still sends must not wait
 	}
