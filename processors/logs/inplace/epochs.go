@@ -26,6 +26,20 @@ type epochStart struct {
 // mostEpochs is how many are kept: nobody is so far behind as to need more.
 const mostEpochs = 16
 
+// mostPast is of how many sources that are not open it is kept.
+const mostPast = 20_000
+
+// upTo is what is known at a position of a source that was read before. A log that has
+// an epoch has it from the same offset on as any other that has it.
+func (e epochs) upTo(from logs.Position) epochs {
+	if i := slices.IndexFunc(e, func(s epochStart) bool { return s.epoch == from.Epoch }); i >= 0 {
+		return slices.Clone(e[:i+1])
+	}
+	var begun epochs
+	begun.note(from.Epoch, from.Next)
+	return begun
+}
+
 // note takes down that an epoch begins at an offset.
 func (e *epochs) note(epoch int32, at int64) {
 	if n := len(*e); epoch < 0 || n > 0 && (*e)[n-1].epoch >= epoch {

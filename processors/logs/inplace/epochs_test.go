@@ -84,3 +84,29 @@ func TestEpochsOfWhatWasReadAheadAreNotNoted(t *testing.T) {
 		t.Errorf("%v, want a cut at 115", err)
 	}
 }
+
+// A source is lost while its broker is away, and opened again: what was known of its
+// epochs is known still, as far as they are those of the position.
+func TestEpochsOutliveALoss(t *testing.T) {
+	e := epochs{{5, 0}, {6, 120}, {7, 130}}
+	diverging := func(epoch int32, end int64) kmsg.FetchResponseTopicPartitionDivergingEpoch {
+		return kmsg.FetchResponseTopicPartitionDivergingEpoch{Epoch: epoch, EndOffset: end}
+	}
+	for _, c := range []struct {
+		from logs.Position
+		d    kmsg.FetchResponseTopicPartitionDivergingEpoch
+		want int64 // -1: unknown
+	}{
+		{logs.Position{Next: 125, Epoch: 6}, diverging(5, 122), 120},
+		{logs.Position{Next: 140, Epoch: 7}, diverging(6, 128), 128},
+		{logs.Position{Next: 160, Epoch: 8}, diverging(7, 150), -1}, // somebody else has read on
+		{logs.Position{Next: 160, Epoch: 8}, diverging(8, 150), 150},
+		{logs.Position{Next: 160, Epoch: -1}, diverging(7, 150), -1},
+	} {
+		err := e.upTo(c.from).cut(c.d)
+		cut, ok := errors.AsType[*logs.Truncated](err)
+		if ok != (c.want >= 0) || ok && cut.End != c.want {
+			t.Errorf("%+v, %+v: %v, want %d", c.from, c.d, err, c.want)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type Reader struct {
 	sources  map[audit.Source]*source
 	homeless map[*source]struct{} // whose leader has to be looked for
 	fetchers map[fetcherKey]*fetcher
+	past     map[audit.Source]epochs // of sources that are not open, for when they are again
 }
 
 var _ logs.Reader = (*Reader)(nil)
@@ -65,7 +66,7 @@ func newReader(o Options, hung, slow time.Duration) (*Reader, error) {
 		// again ourselves.
 		client: append(o.Client[:len(o.Client):len(o.Client)], kgo.BrokerMaxReadBytes(1<<30), kgo.DialTimeout(hung),
 			kgo.RequestTimeoutOverhead(hung), kgo.RetryTimeout(hung)),
-		hung: hung, slow: slow, bytes: o.FetchBytes, turn: make(chan struct{}, 1), sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{},
+		hung: hung, slow: slow, bytes: o.FetchBytes, turn: make(chan struct{}, 1), sought: make(chan struct{}, 1), patience: 15 * time.Second, sources: map[audit.Source]*source{}, homeless: map[*source]struct{}{}, fetchers: map[fetcherKey]*fetcher{}, past: map[audit.Source]epochs{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	first, err := r.lane(0)
@@ -124,7 +125,6 @@ func (r *Reader) Open(src audit.Source, from logs.Position, sink logs.Sink) erro
 	if from.Epoch < 0 || src.TopicID == (audit.TopicID{}) { // else nobody would notice another log under the same name
 		s.at.next = from.Again()
 	}
-	s.seen.note(from.Epoch, from.Next)
 	for {
 		r.mu.Lock()
 		old := r.sources[src]
@@ -134,6 +134,8 @@ func (r *Reader) Open(src audit.Source, from logs.Position, sink logs.Sink) erro
 			return fmt.Errorf("read %s: the reader is shut down", src)
 		case old == nil:
 			r.sources[src] = s
+			s.seen = r.past[src].upTo(from)
+			delete(r.past, src)
 			r.seek(s, nil)
 			r.mu.Unlock()
 			return nil
@@ -213,6 +215,10 @@ func (r *Reader) remove(s *source) {
 	delete(r.homeless, s)
 	if r.sources[s.Source] == s {
 		delete(r.sources, s.Source)
+		if len(r.past) > mostPast {
+			clear(r.past)
+		}
+		r.past[s.Source] = s.seen
 	}
 }
 
