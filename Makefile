@@ -32,7 +32,7 @@ SEEDS ?= 2000
 simulate: ## run the simulations on SEEDS seeds each, and look for the mistakes put in on purpose
 	@$(GO) run ./internal/simulate -seeds $(SEEDS)
 
-verify: ## count a million messages on a real Apache Kafka and compare with an independent recount; READER=in_place reads in place
+verify: ## count a million messages on a real Apache Kafka and compare with an independent recount; READER=sarama reads by sarama
 	@scripts/need java mvn npm python3
 	$(GO) run ./internal/verify $(if $(READER),-reader $(READER))
 

@@ -229,7 +229,7 @@ func (a *App) patiently(ctx context.Context, ask func() error) error {
 		if err == nil || !shards.Heals(err) {
 			return err
 		}
-		a.log.Warn("the audit cluster does not answer, trying again", "brokers", a.cfg.AuditCluster().Brokers, "err", err)
+		a.log.Warn("the audit cluster does not answer, trying again: is audit.brokers (--brokers) right, and does a broker run there?", "brokers", a.cfg.AuditCluster().Brokers, "err", err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("audit.brokers: %w", err)

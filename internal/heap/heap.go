@@ -3,9 +3,8 @@
 //
 // An instance that catches up receives gigabytes, in responses of some megabytes,
 // and holds some tens of megabytes: by Go's rule, a collection each time the heap has
-// doubled, a sixth of its CPU goes into collecting. So the heap may grow to a floor
-// first, whatever it holds; above that Go's rule holds. An idle instance does not come
-// near the floor between two of the collections that Go makes every two minutes.
+// doubled, about a seventh of its CPU goes into collecting. So the heap may grow to a floor
+// first, whatever it holds; above that Go's rule holds.
 package heap
 
 import (

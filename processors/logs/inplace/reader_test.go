@@ -236,10 +236,9 @@ func serveBytes(c *kfake.Cluster, times int, batches func() []byte) {
 	})
 }
 
-// A broker speaks of a source when it has changed. One that is closed and opened again
-// before the broker has heard of it hears all the same how it stands, idle as it is.
-func TestWhatIsOpenedAgainIsSpokenOf(t *testing.T) {
-	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+// produceOne writes a message to partition 0 of the topic t.
+func produceOne(t *testing.T, c *kfake.Cluster) {
+	t.Helper()
 	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
 	if err != nil {
 		t.Fatal(err)
@@ -248,6 +247,13 @@ func TestWhatIsOpenedAgainIsSpokenOf(t *testing.T) {
 	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("0")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A broker speaks of a source when it has changed. One that is closed and opened again
+// before the broker has heard of it hears all the same how it stands, idle as it is.
+func TestWhatIsOpenedAgainIsSpokenOf(t *testing.T) {
+	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	produceOne(t, c)
 	r := mustReader(t, c)
 	src, from := sourceOf(c, "t", 0), logs.At(0)
 	for n := range 4 {
@@ -269,14 +275,7 @@ func TestWhatIsOpenedAgainIsSpokenOf(t *testing.T) {
 
 func TestDamageOnTheWayIsReadAgain(t *testing.T) {
 	c := mustCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
-	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer producer.Close()
-	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("0")}).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	produceOne(t, c)
 	serveBytes(c, readTries-1, func() []byte {
 		r := recipe{base: 0, next: 1, records: []logs.Record{someRecord(seeded(t, 1), 0, 0)}}
 		b := r.build()
