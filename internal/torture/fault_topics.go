@@ -74,12 +74,19 @@ func topicRecreated(i *injection) error {
 }
 
 // retention deletes messages while nobody can have counted them: all counting
-// instances are paused meanwhile.
+// instances are paused meanwhile. It needs a source that has been counted: one that
+// nobody has is begun where its log begins, and nothing is missed of it.
 func retention(i *injection) error {
 	w, name := i.w, i.w.topicName("dropped")
+	partition := i.rng.IntN(2)
+	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name), Partition: int32(partition)}
+	for w.said.upTo(src) < 0 {
+		if i.wait(100 * time.Millisecond); i.ctx.Err() != nil {
+			return context.Cause(i.ctx)
+		}
+	}
 	w.procs.Lock()
 	defer w.procs.Unlock()
-	partition := i.rng.IntN(2)
 	w.say("messages of %s/%d are deleted before they are counted", name, partition)
 	var paused []string
 	w.mu.Lock()
@@ -108,7 +115,6 @@ func retention(i *injection) error {
 			}
 		}
 	}
-	src := audit.Source{Cluster: home, Topic: name, TopicID: w.traffic.id(home, name), Partition: int32(partition)}
 	log := w.truth.log(src)
 	before := log[len(log)-1-i.rng.IntN(100)].offset
 	return i.persist(nil, func(ctx context.Context) error { return w.clusters[home].DeleteRecords(ctx, name, partition, before) })
