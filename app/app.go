@@ -335,7 +335,7 @@ func (a *App) ready() error {
 }
 
 func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Processor, error) {
-	selector, err := a.cfg.Selector(a.o.Codecs)
+	selector, err := a.cfg.Selector(a.o.Codecs, nil)
 	if err != nil {
 		return nil, fmt.Errorf("codecs: %w", err)
 	}

@@ -27,7 +27,7 @@ func BenchmarkJSON(b *testing.B) {
 	for _, place := range []string{"early", "middle", "late"} {
 		m := &codecs.Message{Value: documents[place], Time: 1795285201000}
 		for _, strict := range []bool{false, true} {
-			x := mustSelect(b, codecs.Rule{Topics: ".*", Codec: "json", Strict: strict})
+			x := mustSelect(b, codecs.Rule{Topics: ".*", Codecs: []string{"json"}, Strict: strict})
 			b.Run(fmt.Sprintf("%s/strict=%t", place, strict), func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(len(m.Value)))
@@ -61,9 +61,5 @@ func BenchmarkJSON(b *testing.B) {
 // mustSelect is the extractor that rules give to a topic.
 func mustSelect(t testing.TB, rules ...codecs.Rule) *codecs.Extractor {
 	t.Helper()
-	s, err := codecs.NewSelector(rules, codecs.Standard(), codecs.Bounds{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.For("topic")
+	return mustSelectFor(t, "topic", rules...)
 }

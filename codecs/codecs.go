@@ -3,13 +3,18 @@
 // Tiers agree on their counts only if each puts a message into the same window.
 // So a [Codec] is a pure function of the record: the same bytes and the same
 // record timestamp give the same answer for ever, on every machine. It never
-// reads a clock, never fails, and never panics, whatever the bytes.
+// reads a clock, never fails, and never panics, whatever the bytes. What it needs
+// beyond the record, such as a schema, it waits for: see [Learner].
 //
-// A [Rule] says which codec reads which topics. A [Selector] is made of rules
-// and gives for each topic an [Extractor], which asks the codec and classifies
-// what it says. The codecs of this package are [JSON] and [Record]; others are
-// registered by name in [Builders], next to those of [Standard].
+// A [Rule] says which codecs read which topics, and from which record timestamp
+// on. A [Selector] is made of rules and gives for each topic an [Extractor], which
+// asks the codec and classifies what it says. The codecs of this package need no
+// library worth mentioning, so that programs which count themselves can link them;
+// those of other formats are packages beside it, and package all has the whole
+// set. Your own are registered by name in [Builders]: docs/codecs.md.
 package codecs
+
+import "context"
 
 // A Message is a record as its log holds it. It is borrowed: Key, Value and
 // Headers are the reader's, valid until the call returns. nil is Kafka's null.
@@ -18,6 +23,21 @@ type Message struct {
 	Headers    Headers
 	Time       int64 // record timestamp, Unix milliseconds; -1 if the producer gave none
 	TimeType   TimeType
+}
+
+// Clone is a copy that is not borrowed.
+func (m *Message) Clone() *Message {
+	c := *m
+	c.Key, c.Value, c.Headers = clone(m.Key), clone(m.Value), clone(m.Headers)
+	return &c
+}
+
+// clone keeps nil and empty apart.
+func clone[B ~[]byte](b B) B {
+	if b == nil {
+		return nil
+	}
+	return append(B{}, b...)
 }
 
 // A TimeType says what the record timestamp means, where the reader knows.
@@ -35,12 +55,18 @@ type Status uint8
 
 // None and Malformed differ: a message may well have no event time, but bytes
 // that are not what the codec reads are a fault of somebody's. A tombstone has
-// no event time in any format that reads the value.
+// no event time in any format that reads the value. Only a Learner may say
+// Unready.
 const (
 	Found Status = iota
 	None
 	Malformed
+	Unready
 )
+
+func (s Status) String() string {
+	return [...]string{Found: "found", None: "none", Malformed: "malformed", Unready: "unready"}[s]
+}
 
 // A Codec reads the event time of a message. Implementations are safe for
 // concurrent use, do not keep or change the message, and allocate nothing.
@@ -52,4 +78,17 @@ type Codec interface {
 	Basis() string
 	// EventTime gives the event time in Unix milliseconds if the status is Found.
 	EventTime(m *Message) (ms int64, s Status)
+}
+
+// A Learner is a codec that needs something from outside, such as the schema
+// that a message names. As long as it does not have that, EventTime says Unready:
+// it never guesses and never falls back, because what it would say then is not
+// what it says later. Whoever counts stops before the message, calls Learn until
+// it succeeds, and asks again.
+type Learner interface {
+	Codec
+	// Learn gets what EventTime lacked for a message. It makes one attempt, ends
+	// with ctx, and may be called for the same thing by many at once. Its error is
+	// for people; the caller waits and tries again.
+	Learn(ctx context.Context, m *Message) error
 }

@@ -2,9 +2,9 @@ package codecs_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -35,39 +35,43 @@ func (c lineCodec) EventTime(m *codecs.Message) (int64, codecs.Status) {
 	return 0, codecs.Malformed
 }
 
-// newLine builds it: the rule's only field is the number of the column.
-func newLine(r codecs.Rule) (codecs.Codec, error) {
-	if len(r.Fields) != 1 {
-		return nil, &codecs.Problem{Key: "fields", Err: errors.New("codec line needs one: the number of the column")}
+// newLine builds it: its only setting is the number of the column.
+func newLine(r codecs.Rule, _ *codecs.Env) (codecs.Codec, error) {
+	var p codecs.Problems
+	var column int
+	for _, s := range r.Settings {
+		key, value, _ := strings.Cut(s, "=")
+		n, err := strconv.Atoi(value)
+		if key != "column" || err != nil || n < 0 {
+			p.Add("settings", "%q is not column=N, counted from 0", s)
+		}
+		column = n
 	}
-	column, err := strconv.Atoi(r.Fields[0])
-	if err != nil || column < 0 {
-		return nil, &codecs.Problem{Key: "fields", Err: fmt.Errorf("%q is not the number of a column, counted from 0", r.Fields[0])}
-	}
-	return lineCodec{column}, nil
+	return lineCodec{column}, p.Err()
 }
 
 // A codec of your own is registered by name next to the standard ones, and
 // rules ask for it like for those.
 func Example() {
 	builders := codecs.Standard()
-	builders["line"] = newLine
+	builders["line"] = codecs.Builder{Keys: []string{"settings"}, Build: newLine}
 
 	selector, err := codecs.NewSelector([]codecs.Rule{
-		{Topics: `legacy\..*`, Codec: "line", Fields: []string{"1"}},
-	}, builders, codecs.Bounds{})
+		{Topics: `legacy\..*`, Codecs: []string{"line"}, Settings: []string{"column=1"}},
+	}, builders, nil, codecs.Bounds{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
 	x := selector.For("legacy.orders")
-	ms, class := x.Extract(&codecs.Message{Value: []byte("4711|1795285199000|sold"), Time: 1795285200000})
+	ms, class, _ := x.Extract(&codecs.Message{Value: []byte("4711|1795285199000|sold"), Time: 1795285200000})
 	fmt.Println(x.Codec(), ms, class == audit.Timed)
 
-	_, err = codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codec: "line"}}, builders, codecs.Bounds{})
+	_, err = codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codecs: []string{"line"}, Settings: []string{"row=1"}, Strict: true}}, builders, nil, codecs.Bounds{})
 	fmt.Println(err)
 	// Output:
 	// line(column=1) 1795285199000 true
-	// rules[0].fields: codec line needs one: the number of the column
+	// rules[0].settings: "row=1" is not column=N, counted from 0
+	// rules[0].strict: codec line does not take it; leave it out
 }

@@ -6,11 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// The scan walks the top level of the object, name by name, and skips values
-// without looking at more of them than it takes to find their end. Positions
-// are indexes into the document; a negative one means that the JSON is broken.
+// The scan walks the object, and those that a path leads into, name by name, and
+// skips other values without looking at more of them than it takes to find their
+// end. Positions are indexes into the document; a negative one means that the JSON
+// is broken.
 
 func (c *jsonCodec) scan(b []byte) (int64, Status) {
+	var outer [maxPath]*tree // of the objects that we are inside of
+	depth, fields := 0, c.fields
 	i := skipSpace(b, 0)
 	if i == len(b) || b[i] != '{' {
 		return 0, Malformed
@@ -46,14 +49,29 @@ func (c *jsonCodec) scan(b []byte) (int64, Status) {
 		if i = skipSpace(b, i+1); i == len(b) {
 			return 0, Malformed
 		}
-		if name := b[start:end]; c.names.mayMatch(name) && c.names.match(name) || escaped && c.matchEscaped(name) {
-			if b[i] != 'n' {
-				return c.value(b, i)
+		var found *branch
+		if name := b[start:end]; escaped {
+			found = fields.matchEscaped(name)
+		} else if start < end && fields.mayMatch(name) {
+			found = fields.match(name)
+		}
+		switch {
+		case found == nil || b[i] == 'n':
+		case b[i] == '{' && found.down != nil:
+			if i = skipSpace(b, i+1); i < len(b) && b[i] == '}' {
+				i++
+				goto behind
 			}
+			outer[depth], fields = fields, found.down
+			depth++
+			continue
+		case found.time:
+			return c.value(b, i)
 		}
 		if i = valueEnd(b, i); i < 0 {
 			return 0, Malformed
 		}
+	behind:
 		if i = skipSpace(b, i); i == len(b) {
 			return 0, Malformed
 		}
@@ -61,7 +79,13 @@ func (c *jsonCodec) scan(b []byte) (int64, Status) {
 		case ',':
 			i = skipSpace(b, i+1)
 		case '}':
-			return atEnd(b, i+1)
+			i++
+			if depth == 0 {
+				return atEnd(b, i)
+			}
+			depth--
+			fields = outer[depth]
+			goto behind
 		default:
 			return 0, Malformed
 		}
@@ -83,7 +107,7 @@ func (c *jsonCodec) value(b []byte, i int) (ms int64, s Status) {
 		if n == 0 {
 			return 0, Malformed
 		}
-		ms, ok = d.time(c.unit)
+		ms, ok = d.time(c.times.unit)
 		i += n
 	}
 	// What ends the document here is no delimiter: the number may have been cut.
@@ -104,22 +128,17 @@ func (c *jsonCodec) text(b []byte, escaped bool) (ms int64, ok bool) {
 		}
 		b = buf[:n]
 	}
-	if len(b) > maxText {
-		return 0, false
-	}
-	if len(b) > 4 && b[0] != '-' && b[4] == '-' && b[3]-'0' <= 9 {
-		return parseRFC3339(b) // no number has its only minus behind a fourth digit
-	}
-	if d, n := scanDecimal(b); n > 0 && n == len(b) {
-		return d.time(c.unit)
-	}
-	return 0, false
+	return c.times.Text(b)
 }
 
-func (c *jsonCodec) matchEscaped(name []byte) bool {
+// matchEscaped is match of a name that is not decoded.
+func (t *tree) matchEscaped(name []byte) *branch {
 	var buf [maxText]byte
 	n, ok := unescape(&buf, name)
-	return ok && c.names.match(buf[:n])
+	if !ok {
+		return nil
+	}
+	return t.match(buf[:n])
 }
 
 // atEnd is the answer at the end of an object without a time.

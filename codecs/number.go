@@ -9,7 +9,7 @@ import (
 type unit uint8
 
 const (
-	anyUnit unit = iota // seconds or milliseconds, told apart by magnitude
+	anyUnit unit = iota // told by the magnitude
 	seconds
 	milliseconds
 	microseconds
@@ -21,9 +21,13 @@ var units = map[string]unit{"": anyUnit, "s": seconds, "ms": milliseconds, "us":
 // shift is the power of ten that turns a unit into milliseconds.
 var shift = [...]int64{seconds: 3, milliseconds: 0, microseconds: -3, nanoseconds: -6}
 
-// maxSeconds is the largest magnitude that anyUnit takes for seconds. As
-// milliseconds it is September 2001, as seconds the year 33658.
-const maxSeconds = 999_999_999_999
+// The largest magnitudes that anyUnit takes for a unit. What is above them is
+// September 2001 or later in the next one.
+const (
+	maxSeconds      = 999_999_999_999
+	maxMilliseconds = maxSeconds*1000 + 999
+	maxMicroseconds = maxMilliseconds*1000 + 999
+)
 
 // A decimal is ±mant·10^exp, and a little more in magnitude if rest: digits
 // beyond the 19th are dropped. Those that rest stands for lie below a
@@ -111,16 +115,13 @@ func exponent(b []byte) (e int64) {
 // towards the past, so that no instant moves into the next window.
 func (d decimal) time(u unit) (ms int64, ok bool) {
 	if u == anyUnit {
-		if d.exp == 0 && !d.neg && !d.rest && d.mant <= math.MaxInt64 { // nearly always
+		if d.exp == 0 && !d.neg && !d.rest && d.mant <= maxMilliseconds { // nearly always
 			if d.mant <= maxSeconds {
 				d.mant *= 1000
 			}
 			return int64(d.mant), true
 		}
-		u = seconds
-		if whole, rest, ok := d.times10(0); !ok || whole > maxSeconds || whole == maxSeconds && rest {
-			u = milliseconds
-		}
+		u = d.unit()
 	}
 	whole, rest, ok := d.times10(shift[u])
 	if d.neg {
@@ -130,6 +131,21 @@ func (d decimal) time(u unit) (ms int64, ok bool) {
 		return -int64(whole), ok && whole <= -math.MinInt64
 	}
 	return int64(whole), ok && whole <= math.MaxInt64
+}
+
+// unit is told by the magnitude.
+func (d decimal) unit() unit {
+	whole, rest, ok := d.times10(0)
+	upTo := func(most uint64) bool { return ok && (whole < most || whole == most && !rest) }
+	switch {
+	case upTo(maxSeconds):
+		return seconds
+	case upTo(maxMilliseconds):
+		return milliseconds
+	case upTo(maxMicroseconds):
+		return microseconds
+	}
+	return nanoseconds
 }
 
 // times10 is the magnitude of d·10^by, and whether there is a fraction too; not

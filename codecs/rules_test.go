@@ -14,10 +14,10 @@ import (
 
 func TestTheFirstRuleThatMatchesTheWholeNameDecides(t *testing.T) {
 	s, err := codecs.NewSelector([]codecs.Rule{
-		{Topics: "orders|payments", Codec: "record"},
-		{Topics: `orders\..*`, Codec: "json", Fields: []string{"at"}},
-		{Topics: "orders.*", Codec: "json"},
-	}, codecs.Standard(), codecs.Bounds{})
+		{Topics: "orders|payments", Codecs: []string{"record"}},
+		{Topics: `orders\..*`, Codecs: []string{"json"}, Fields: []string{"at"}},
+		{Topics: "orders.*", Codecs: []string{"json"}},
+	}, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,39 +52,56 @@ func TestTheFirstRuleThatMatchesTheWholeNameDecides(t *testing.T) {
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	builders := codecs.Standard()
-	builders["broken"] = func(codecs.Rule) (codecs.Codec, error) { return nil, errors.New("no schema") }
-	builders["lazy"] = func(codecs.Rule) (codecs.Codec, error) { return nil, nil }
+	builders["broken"] = codecs.Builder{Build: func(codecs.Rule, *codecs.Env) (codecs.Codec, error) { return nil, errors.New("no schema") }}
+	builders["lazy"] = codecs.Builder{Build: func(codecs.Rule, *codecs.Env) (codecs.Codec, error) { return nil, nil }}
 	s, err := codecs.NewSelector([]codecs.Rule{
-		{Topics: "ok", Codec: "json"},
-		{Topics: "(", Codec: "xml", Past: -time.Second},
-		{Topics: "a)|(b", Codec: "json", Fields: []string{"", "a.b", "a\xff"}, Unit: "min", Future: time.Microsecond},
-		{Codec: "record", Fields: []string{"ts"}, Unit: "s", Strict: true, AnyCase: true},
-		{Topics: "x", Codec: "broken"},
-		{Topics: "x", Codec: "lazy"},
-		{Topics: "x", Codec: "json", AnyCase: true},
-	}, builders, codecs.Bounds{Future: -1})
+		{Topics: "ok", Codecs: []string{"json"}},
+		{Topics: "(", Codecs: []string{"xml"}, Past: -time.Second},
+		{Topics: "a)|(b", Codecs: []string{"json"}, Fields: []string{"", "a..b", "a\xff", `a\b`}, Unit: "min", Future: time.Microsecond},
+		{Codecs: []string{"record"}, Fields: []string{"ts"}, Unit: "s", Strict: true, AnyCase: true},
+		{Topics: "x", Codecs: []string{"broken"}},
+		{Topics: "x", Codecs: []string{"lazy"}},
+		{Topics: "y", Codecs: []string{"json"}, AnyCase: true},
+		{Topics: "y", Codecs: []string{"header", "header", "key"}, From: time.Unix(-1, 0), Layouts: []string{"15:04", "MST 2006-01-02 15:04"}, Zone: "Europe/Berlin", Headers: []string{""}},
+		{Topics: "y", Codecs: []string{"json", "record"}, Headers: []string{"t"}, Message: "a.b", Zone: "+01:00"},
+		{Topics: "z", From: time.Unix(1, 1)},
+	}, builders, nil, codecs.Bounds{Future: -1})
 	if err == nil || s != nil {
 		t.Fatal("accepted")
 	}
 	want := []string{
 		`default future: -1ns must be at least 1ms, or 0 for the default`,
 		`rules[1].topics: "(" is not a regular expression: error parsing regexp: missing closing ): ` + "`(`",
-		`rules[1].codec: "xml" is not a codec; use broken or json or lazy or record`,
+		`rules[1].codec: "xml" is not a codec; use append_time or broken or cloudevents or create_time or header or json or key or lazy or record`,
 		`rules[1].past: -1s must be at least 1ms, or 0 for the default`,
 		`rules[2].topics: "a)|(b" is not a regular expression: error parsing regexp: unexpected ): ` + "`a)|(b`",
-		`rules[2].unit: "min" is not a unit; use s, ms, us or ns, or leave it out to tell seconds and milliseconds apart by magnitude`,
-		`rules[2].fields: "" has 0 bytes; a field has 1 to 63`,
-		`rules[2].fields: "a.b" has a dot, which is kept for nested fields; name a field of the top level without one`,
+		`rules[2].fields: "" has a name of 0 bytes; names have 1 to 63`,
+		`rules[2].fields: "a..b" has a name of 0 bytes; names have 1 to 63`,
 		`rules[2].fields: "a\xff" is not UTF-8; no name in a document can equal it`,
+		`rules[2].fields: "a\\b" has a backslash before something else than a dot or another one; write \\ for one that is part of a name`,
+		`rules[2].unit: "min" is not a unit; use s, ms, us or ns, or leave it out to tell them apart by magnitude`,
 		`rules[2].future: 1µs must be at least 1ms, or 0 for the default`,
 		`rules[3].topics: is empty; give a regular expression, .* for all topics`,
-		`rules[3].fields: codec record takes none; leave it out`,
-		`rules[3].any_case: codec record takes none; leave it out`,
-		`rules[3].unit: codec record takes none; leave it out`,
-		`rules[3].strict: codec record takes none; leave it out`,
+		`rules[3].fields: codec record does not take it; leave it out`,
+		`rules[3].any_case: codec record does not take it; leave it out`,
+		`rules[3].unit: codec record does not take it; leave it out`,
+		`rules[3].strict: codec record does not take it; leave it out`,
 		`rules[4].codec: no schema`,
 		`rules[5].codec: the builder of "lazy" made no codec and gave no reason`,
+		`rules[5].topics: "x" is the pattern of rules[4] too; give one of them a from, or leave it out`,
 		`rules[6].any_case: is set without fields; leave it out, since ts and timestamp are found in any case`,
+		`rules[7].layouts: "15:04" does not tell 2001-02-03 04:05:06 from 2002-02-03 04:05:06; write how 2006-01-02 15:04:05 would look`,
+		`rules[7].layouts: "MST 2006-01-02 15:04" has the name of a zone, which means different things in different places; use an offset such as -07:00, or zone`,
+		`rules[7].zone: "Europe/Berlin" is no offset from UTC, such as +02:00; named zones are not taken, for their rules change`,
+		`rules[7].headers: has an empty name`,
+		`rules[7].codec: "header" is there twice`,
+		`rules[7].from: 1969-12-31T23:59:59Z must be a time after 1970 in whole milliseconds: it is held against record timestamps`,
+		`rules[8].zone: is set without layouts; leave it out, since RFC 3339 has its own`,
+		`rules[8].headers: codec json or record does not take it; leave it out`,
+		`rules[8].message: codec json or record does not take it; leave it out`,
+		`rules[8].topics: "y" is the pattern of rules[6] too; give one of them a from, or leave it out`,
+		`rules[9].codec: is empty; use append_time or broken or cloudevents or create_time or header or json or key or lazy or record`,
+		`rules[9].from: 1970-01-01T00:00:01.000000001Z must be a time after 1970 in whole milliseconds: it is held against record timestamps`,
 	}
 	if got := err.Error(); got != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
@@ -97,10 +114,10 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 func TestMessagesAreClassified(t *testing.T) {
 	const at = 1795285200000
 	day := (24 * time.Hour).Milliseconds()
-	declared := codecs.Rule{Topics: ".*", Codec: "json", Unit: "ms"}
+	declared := codecs.Rule{Topics: ".*", Codecs: []string{"json"}, Unit: "ms"}
 	narrow := declared
 	narrow.Past, narrow.Future = time.Second, 2*time.Second
-	record := codecs.Rule{Topics: ".*", Codec: "record"}
+	record := codecs.Rule{Topics: ".*", Codecs: []string{"record"}}
 
 	for _, tc := range []struct {
 		name  string
@@ -138,7 +155,7 @@ func TestMessagesAreClassified(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			x := mustSelect(t, tc.rules...)
 			m := &codecs.Message{Value: []byte(tc.value), Time: tc.time}
-			if ms, class := x.Extract(m); ms != tc.ms || class != tc.class {
+			if ms, class, ready := x.Extract(m); ms != tc.ms || class != tc.class || !ready {
 				t.Errorf("got %d class %d, want %d class %d", ms, class, tc.ms, tc.class)
 			}
 			if n := testing.AllocsPerRun(10, func() { x.Extract(m) }); n != 0 {
@@ -150,20 +167,20 @@ func TestMessagesAreClassified(t *testing.T) {
 
 func TestDefaultBoundsGiveWayToThoseOfARule(t *testing.T) {
 	s, err := codecs.NewSelector([]codecs.Rule{
-		{Topics: "a", Codec: "json", Past: time.Minute},
-	}, codecs.Standard(), codecs.Bounds{Past: time.Second, Future: time.Second})
+		{Topics: "a", Codecs: []string{"json"}, Past: time.Minute},
+	}, codecs.Standard(), nil, codecs.Bounds{Past: time.Second, Future: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &codecs.Message{Value: []byte(`{"ts":1795285200}`), Time: 1795285200000 + 2000}
-	if _, class := s.For("a").Extract(m); class != audit.Timed {
+	if _, class, _ := s.For("a").Extract(m); class != audit.Timed {
 		t.Error("the bound of the rule is not heard")
 	}
-	if _, class := s.For("b").Extract(m); class != audit.OutOfBounds {
+	if _, class, _ := s.For("b").Extract(m); class != audit.OutOfBounds {
 		t.Error("the default bound is not heard where no rule matches")
 	}
 	m.Time = 1795285200000 - 2000
-	if _, class := s.For("a").Extract(m); class != audit.OutOfBounds {
+	if _, class, _ := s.For("a").Extract(m); class != audit.OutOfBounds {
 		t.Error("the default bound is not heard where the rule has none")
 	}
 }
@@ -171,7 +188,7 @@ func TestDefaultBoundsGiveWayToThoseOfARule(t *testing.T) {
 // These digests are stored in ledgers: a change here begins new generations
 // everywhere, and cuts windows.
 func TestDigestsAreTheSameForEver(t *testing.T) {
-	base := codecs.Rule{Topics: ".*", Codec: "json"}
+	base := codecs.Rule{Topics: ".*", Codecs: []string{"json"}}
 	with := func(change func(*codecs.Rule)) []codecs.Rule {
 		r := base
 		change(&r)
@@ -183,15 +200,15 @@ func TestDigestsAreTheSameForEver(t *testing.T) {
 		rules      []codecs.Rule
 		window     time.Duration
 	}{
-		{"undeclared", "15f66f17", nil, 10 * time.Minute},
-		{"declared", "4454b864", []codecs.Rule{base}, 10 * time.Minute},
-		{"another window", "0b16a003", []codecs.Rule{base}, time.Minute},
-		{"another past", "909a45a2", with(func(r *codecs.Rule) { r.Past = time.Hour }), 10 * time.Minute},
-		{"another future", "2c5cfb56", with(func(r *codecs.Rule) { r.Future = time.Minute }), 10 * time.Minute},
-		{"another field", "6e40b032", with(func(r *codecs.Rule) { r.Fields = []string{"at"} }), 10 * time.Minute},
-		{"another unit", "6004e08b", with(func(r *codecs.Rule) { r.Unit = "ms" }), 10 * time.Minute},
-		{"strict", "f30b6572", with(func(r *codecs.Rule) { r.Strict = true }), 10 * time.Minute},
-		{"another codec", "be8c839f", with(func(r *codecs.Rule) { r.Codec = "record" }), 10 * time.Minute},
+		{"undeclared", "c9c9709e", nil, 10 * time.Minute},
+		{"declared", "00ca64ca", []codecs.Rule{base}, 10 * time.Minute},
+		{"another window", "ef36ed96", []codecs.Rule{base}, time.Minute},
+		{"another past", "423ed54b", with(func(r *codecs.Rule) { r.Past = time.Hour }), 10 * time.Minute},
+		{"another future", "8bc21214", with(func(r *codecs.Rule) { r.Future = time.Minute }), 10 * time.Minute},
+		{"another field", "c446fb69", with(func(r *codecs.Rule) { r.Fields = []string{"at"} }), 10 * time.Minute},
+		{"another unit", "476c9efe", with(func(r *codecs.Rule) { r.Unit = "ms" }), 10 * time.Minute},
+		{"strict", "af315516", with(func(r *codecs.Rule) { r.Strict = true }), 10 * time.Minute},
+		{"another codec", "08343c2e", with(func(r *codecs.Rule) { r.Codecs = []string{"record"} }), 10 * time.Minute},
 	} {
 		got := mustSelect(t, tc.rules...).Digest(tc.window)
 		if got != tc.want {
@@ -208,7 +225,7 @@ func TestBasisNamesWhatTheTimeRestsOn(t *testing.T) {
 	if got := mustSelect(t).Basis(); got != audit.BasisPayload {
 		t.Errorf("json rests on %s", got)
 	}
-	if got := mustSelect(t, codecs.Rule{Topics: ".*", Codec: "record"}).Basis(); got != audit.BasisRecord {
+	if got := mustSelect(t, codecs.Rule{Topics: ".*", Codecs: []string{"record"}}).Basis(); got != audit.BasisRecord {
 		t.Errorf("record rests on %s", got)
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -57,14 +58,41 @@ type Topics struct {
 
 // A Codec says how the event time of some topics is read: see codecs.Rule.
 type Codec struct {
-	Topics  string        `yaml:"topics"`
-	Codec   string        `yaml:"codec"`
-	Fields  []string      `yaml:"fields"`
-	AnyCase bool          `yaml:"any_case"`
-	Unit    string        `yaml:"unit"`
-	Strict  bool          `yaml:"strict"`
-	Past    time.Duration `yaml:"past"`
-	Future  time.Duration `yaml:"future"`
+	Topics   string        `yaml:"topics"`
+	Codec    Names         `yaml:"codec"`
+	From     Moment        `yaml:"from"`
+	Fields   []string      `yaml:"fields"`
+	AnyCase  bool          `yaml:"any_case"`
+	Headers  []string      `yaml:"headers"`
+	Unit     string        `yaml:"unit"`
+	Layouts  []string      `yaml:"layouts"`
+	Zone     string        `yaml:"zone"`
+	Strict   bool          `yaml:"strict"`
+	Framing  string        `yaml:"framing"`
+	Registry string        `yaml:"registry"`
+	Schemas  []string      `yaml:"schemas"`
+	Message  string        `yaml:"message"`
+	Settings []string      `yaml:"settings"`
+	Past     time.Duration `yaml:"past"`
+	Future   time.Duration `yaml:"future"`
+}
+
+// Names are a list in which one name may stand by itself.
+type Names []string
+
+// A Moment is an RFC 3339 time, or empty.
+type Moment string
+
+// Time is the moment, the zero time if there is none.
+func (m Moment) Time() (time.Time, error) {
+	if m == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, string(m))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q must be a time such as 2026-01-31T00:00:00Z", string(m))
+	}
+	return t, nil
 }
 
 // Windows says how event time is cut. Past and Future are the bounds of topics
@@ -171,12 +199,22 @@ func (c *Config) EmbeddedKafka() bool {
 
 func (c *Config) EmbeddedClickHouse() bool { return c.Store.Kind == ClickHouse && c.Store.DSN == "" }
 
-// Selector chooses the codec of each topic.
-func (c *Config) Selector(builders codecs.Builders) (*codecs.Selector, error) {
+// Rules are the codecs as package codecs has them. A from that is no time is left
+// out; Load has said so.
+func (c *Config) Rules() []codecs.Rule {
 	rules := make([]codecs.Rule, len(c.Codecs))
 	for i, r := range c.Codecs {
-		rules[i] = codecs.Rule{Topics: r.Topics, Codec: r.Codec, Fields: r.Fields, AnyCase: r.AnyCase,
-			Unit: r.Unit, Strict: r.Strict, Past: r.Past, Future: r.Future}
+		from, _ := r.From.Time()
+		rules[i] = codecs.Rule{
+			Topics: r.Topics, Codecs: r.Codec, From: from, Fields: r.Fields, AnyCase: r.AnyCase, Headers: r.Headers, Unit: r.Unit,
+			Layouts: r.Layouts, Zone: r.Zone, Strict: r.Strict, Framing: r.Framing, Registry: r.Registry, Schemas: r.Schemas,
+			Message: r.Message, Settings: r.Settings, Past: r.Past, Future: r.Future,
+		}
 	}
-	return codecs.NewSelector(rules, builders, codecs.Bounds{Past: c.Windows.Past, Future: c.Windows.Future})
+	return rules
+}
+
+// Selector chooses the codec of each topic.
+func (c *Config) Selector(builders codecs.Builders, env *codecs.Env) (*codecs.Selector, error) {
+	return codecs.NewSelector(c.Rules(), builders, env, codecs.Bounds{Past: c.Windows.Past, Future: c.Windows.Future})
 }

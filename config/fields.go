@@ -65,6 +65,7 @@ func isList(v reflect.Value) bool {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	bytesType    = reflect.TypeFor[Bytes]()
+	namesType    = reflect.TypeFor[Names]()
 )
 
 // setScalar gives a value that is no section and no list its text.

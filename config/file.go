@@ -145,6 +145,10 @@ func (d *decoder) section(path string, v reflect.Value, n ast.Node, depth int) {
 // list replaces the list that was there.
 func (d *decoder) list(path string, v reflect.Value, n ast.Node, depth int) {
 	values, ok := n.(ast.ArrayNode)
+	if text, single := scalar(n); single && v.Type() == namesType {
+		v.Set(reflect.ValueOf(Names{text}))
+		return
+	}
 	if !ok {
 		d.add(path, n, "must be a list")
 		return

@@ -164,7 +164,7 @@ func (c *Config) set(path []string, text, where string, p *problems) {
 	case v.Kind() == reflect.Slice && (isList(v) || strings.HasPrefix(strings.TrimSpace(text), "[")):
 		(&decoder{problems: p, where: where}).decode(key, v, []byte(text))
 	case v.Kind() == reflect.Slice:
-		v.Set(reflect.ValueOf(commaSeparated(text)))
+		v.Set(reflect.ValueOf(commaSeparated(text)).Convert(v.Type()))
 	default:
 		if err := setScalar(v, text); err != nil {
 			p.add(key, where, "%v", err)

@@ -136,7 +136,18 @@ func (c *Config) checkTopics(p *problems) {
 }
 
 func (c *Config) checkCodecs(p *problems, builders codecs.Builders) {
-	_, err := c.Selector(builders)
+	needsInPlace := []string{codecs.CreateTimeCodec, codecs.AppendTimeCodec}
+	for i, r := range c.Codecs {
+		if _, err := r.From.Time(); err != nil {
+			p.add(fmt.Sprintf("codecs[%d].from", i), "", "%v", err)
+		}
+		for _, name := range r.Codec {
+			if slices.Contains(needsInPlace, name) && c.Count.Reader != InPlace {
+				p.add(fmt.Sprintf("codecs[%d].codec", i), "", "%s needs count.reader: %s; with %s nobody knows who set the record timestamp", name, InPlace, c.Count.Reader)
+			}
+		}
+	}
+	_, err := c.Selector(builders, nil)
 	if err == nil {
 		return
 	}

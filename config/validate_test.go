@@ -47,10 +47,10 @@ clusters[1].sasl.user: is empty (line 14)
 clusters[1].sasl.password: is given, and password_file too; leave one out (line 15)`},
 		{outcome: "security of an audit cluster that is the first one", file: "audit:\n  version: 3.0.0\n", want: `
 audit.brokers: is empty, so that version, tls and sasl of the first cluster hold; give brokers to set others (line 2)`},
-		{outcome: "codecs by their rule", file: "codecs:\n- topics: 'a('\n  codec: avro\n- topics: b\n  codec: json\n  unit: h\n", want: `
+		{outcome: "codecs by their rule", file: "codecs:\n- topics: 'a('\n  codec: xml\n- topics: b\n  codec: json\n  unit: h\n", want: `
 codecs[0].topics: "a(" is not a regular expression: error parsing regexp: missing closing ): ` + "`a(`" + ` (line 2)
-codecs[0].codec: "avro" is not a codec; use json or record (line 3)
-codecs[1].unit: "h" is not a unit; use s, ms, us or ns, or leave it out to tell seconds and milliseconds apart by magnitude (line 6)`},
+codecs[0].codec: "xml" is not a codec; use append_time or cloudevents or create_time or header or json or key or record (line 3)
+codecs[1].unit: "h" is not a unit; use s, ms, us or ns, or leave it out to tell them apart by magnitude (line 6)`},
 		{outcome: "topics", file: "topics:\n  include: ['[']\n  start: yesterday\n", want: `
 topics.include[0]: "[" is not a regular expression: error parsing regexp: missing closing ]: ` + "`[`" + ` (line 2)
 topics.start: "yesterday" must be earliest, latest or a time such as 2026-01-31T00:00:00Z (line 3)`},

@@ -136,7 +136,7 @@ func (p *pass) count(ctx context.Context) (r result, err error) {
 		return r, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codec: "json"}}, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codecs: []string{"json"}}}, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		return r, err
 	}

@@ -51,14 +51,14 @@ func TestEventTimesAreReadAsTheSpecificationSays(t *testing.T) {
 
 // The recount shares no code with the codecs, so agreement means something.
 func TestRecountAgreesWithTheCodecs(t *testing.T) {
-	s, err := codecs.NewSelector([]codecs.Rule{{Topics: "declared", Codec: "json"}}, codecs.Standard(), codecs.Bounds{})
+	s, err := codecs.NewSelector([]codecs.Rule{{Topics: "declared", Codecs: []string{"json"}}}, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := RecountConfig{WindowSize: time.Second, Past: codecs.DefaultPast, Future: codecs.DefaultFuture, Declared: func(topic string) bool { return topic == "declared" }}
 	check := func(topic string, value []byte) {
 		t.Helper()
-		ms, class := s.For(topic).Extract(&codecs.Message{Value: value, Time: instant})
+		ms, class, _ := s.For(topic).Extract(&codecs.Message{Value: value, Time: instant})
 		want := Counts{Count: 1, Bytes: uint64(len(value))}
 		switch class {
 		case audit.NoTime:

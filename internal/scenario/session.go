@@ -123,10 +123,10 @@ func (s *session) subject(src audit.Source, p *place) (count.Subject, error) {
 		rule = s.w.declared[src.Topic].first
 	}
 	var rules []codecs.Rule
-	if rule.Codec != "" {
+	if len(rule.Codecs) > 0 {
 		rules = append(rules, rule)
 	}
-	selector, err := codecs.NewSelector(rules, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector(rules, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		return count.Subject{}, err
 	}

@@ -77,9 +77,9 @@ func (w *world) declareTopic(a *args) error {
 	switch codec := a.options["codec"]; codec {
 	case "":
 	case "undeclared":
-		d.rule.Codec = ""
+		d.rule.Codecs = nil
 	default:
-		d.rule.Codec = codec
+		d.rule.Codecs = []string{codec}
 	}
 	d.rule.Past, d.rule.Future = a.duration("past", d.rule.Past), a.duration("future", d.rule.Future)
 	if d.rule.Past < 0 || d.rule.Future < 0 {
@@ -92,7 +92,7 @@ func (w *world) declareTopic(a *args) error {
 }
 
 func (w *world) declare(name string) *declared {
-	d := &declared{name: name, partitions: 3, rule: codecs.Rule{Topics: ".*", Codec: "json"}}
+	d := &declared{name: name, partitions: 3, rule: codecs.Rule{Topics: ".*", Codecs: []string{"json"}}}
 	d.first = d.rule
 	w.declared[name] = d
 	w.noteTopic(name)

@@ -20,7 +20,7 @@ import (
 // bookkept is a source of an instance that is connected to nothing.
 func bookkept(t *testing.T) (*source, *health.Registry) {
 	t.Helper()
-	selector, err := codecs.NewSelector(nil, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector(nil, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -264,7 +264,7 @@ type instance struct {
 
 func (w *world) start(change func(*count.Options)) *instance {
 	w.t.Helper()
-	selector, err := codecs.NewSelector(nil, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector(nil, codecs.Standard(), nil, codecs.Bounds{})
 	must(w.t, err)
 	level := slog.LevelWarn
 	if testing.Verbose() {

@@ -23,7 +23,7 @@ import (
 // nothing: what is flushed goes nowhere.
 func unstored(t *testing.T, sources int, o Options) *shard {
 	t.Helper()
-	selector, err := codecs.NewSelector(nil, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector(nil, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,13 @@ type Subject struct {
 }
 
 // Event makes e the event of a message. The window is that of the message
-// before, or zero: most messages fall into the same one again.
-func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) {
-	ms, class := s.Extract.Extract(&r.Message)
+// before, or zero: most messages fall into the same one again. A message whose codec
+// is not ready has none: see codecs.Learner.
+func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (ready bool) {
+	ms, class, ready := s.Extract.Extract(&r.Message)
+	if !ready {
+		return false
+	}
 	if ms < 0 && class != audit.Timed {
 		ms = 0 // no timestamp at all: the window at the epoch, for want of any
 	}
@@ -32,6 +36,7 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) {
 	if e.Class, e.Latency = class, r.Time-ms; r.Time < 0 {
 		e.Latency = audit.NoLatency
 	}
+	return true
 }
 
 // Row is the record of a row under its key in the table. The ledger is that of

@@ -10,7 +10,7 @@ import (
 )
 
 func TestWhatAMessageMeansToACounter(t *testing.T) {
-	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codec: "json"}}, codecs.Standard(), codecs.Bounds{})
+	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codecs: []string{"json"}}}, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,7 @@ func (c *Counter) Add(e *Event) {
 	l.SegmentCount++
 	l.Total++
 	l.Last, l.LastHash, l.LastTime = e.Offset, e.Hash, e.Time
+	l.Newest = max(l.Newest, e.Time)
 	if e.Offset <= r.Last {
 		c.stats.Replayed++
 		c.books.unread--

@@ -15,6 +15,7 @@ import (
 //	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n lastHash?
 //	L 1 generation base start windows digest cutTime next segment segmentCount
 //	    total last lastHash lastTime epoch missed?{from to reason since}
+//	    newest reading
 //
 // Numbers are varints, zigzag where they are signed; hashes and power sums,
 // which use all their bits, have 8 bytes, little-endian; strings have their
@@ -80,6 +81,8 @@ func (l *Ledger) Append(b []byte) []byte {
 	} else {
 		w.uints(0)
 	}
+	w.ints(l.Newest)
+	w.string(l.Reading)
 	return w.b
 }
 
@@ -183,6 +186,10 @@ func (r *reader) ledger() *Ledger {
 		r.check(l.Missed.From <= l.Missed.To, "the missed range ends before it begins")
 	} else {
 		r.check(has == 0, "neither missed range nor none")
+	}
+	l.Newest, l.Reading = unknownTime, l.Digest
+	if len(r.b) > 0 { // else an older program wrote it
+		l.Newest, l.Reading = r.int(), r.string()
 	}
 	r.check(l.Generation >= 0 && l.Segment >= 0 && windows >= 1 && windows <= math.MaxInt32, "generation, segment or windows cannot be")
 	r.check(l.Start >= 0 && l.Start <= l.Next && l.Last < l.Next && l.SegmentCount <= l.Total, "offsets or counts cannot be")

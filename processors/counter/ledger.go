@@ -15,7 +15,7 @@ type Ledger struct {
 	Start      int64  // offset where the generation began
 	Windows    int    // per segment
 	Missed     *Gap   // before the generation; nil if there is none. Not to be changed
-	Digest     string // of codec, bounds and window size
+	Digest     string // of codec, bounds and window size, as the generation began
 
 	CutTime      int64  // see Cuts; NoCut if counting began at offset 0, or nothing is counted yet
 	Next         int64  // first offset not counted
@@ -26,7 +26,12 @@ type Ledger struct {
 	LastHash     uint64 // its hash: tells a log that was cut and grew again
 	LastTime     int64  // its record timestamp, Unix milliseconds
 	Epoch        int32  // leader epoch at Next, -1 if the reader does not know it
+	Newest       int64  // latest record timestamp that the generation has counted, Unix milliseconds; unknownTime if an older program wrote the ledger
+	Reading      string // digest under which its messages are read now: Digest, or one that says the same of all of them; see Options.Former
 }
+
+// unknownTime is later than any.
+const unknownTime = math.MaxInt64
 
 // NoCut is a CutTime that cuts no window.
 const NoCut = math.MinInt64
@@ -75,7 +80,7 @@ func (l *Ledger) cut(time int64) {
 func newLedger(generation, start int64, o *Options) Ledger {
 	return Ledger{
 		Generation: generation, Start: start, Windows: max(1, o.Windows), Digest: o.Digest,
-		CutTime: NoCut, Next: start, Last: -1, Epoch: -1,
+		CutTime: NoCut, Next: start, Last: -1, Epoch: -1, Newest: math.MinInt64, Reading: o.Digest,
 	}
 }
 

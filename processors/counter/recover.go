@@ -3,6 +3,7 @@ package counter
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
 )
@@ -14,12 +15,32 @@ type Entry struct {
 }
 
 // Options are what an owner brings. Windows and Digest apply to generations
-// that begin; one that exists keeps its own, and another Digest ends it.
+// that begin; one that exists keeps its own, and another Digest ends it unless it
+// is one of Former.
 type Options struct {
-	Owner   string // unique per session: see Key
-	Windows int    // most windows in a segment; at least 1
-	Digest  string // of codec, bounds and window size
-	Start   int64  // where a source that nobody has counted begins
+	Owner   string   // unique per session: see Key
+	Windows int      // most windows in a segment; at least 1
+	Digest  string   // of codec, bounds and window size
+	Former  []Former // digests that this one continues
+	Start   int64    // where a source that nobody has counted begins
+}
+
+// A Former is a digest under which messages mean what they mean under another one,
+// if their record timestamps are earlier than Until, in Unix milliseconds.
+type Former struct {
+	Digest string
+	Until  int64
+}
+
+// continues says whether what a ledger has counted means the same under the digest
+// of the options. Of rows ahead of it that is not known: their messages are skipped
+// when they are read again, and nobody else has their timestamps.
+func (o *Options) continues(l *Ledger, rowsAhead bool) bool {
+	if l.Reading == o.Digest {
+		return true
+	}
+	i := slices.IndexFunc(o.Former, func(f Former) bool { return f.Digest == l.Reading })
+	return i >= 0 && l.Newest < o.Former[i].Until && !rowsAhead
 }
 
 // Edges are the ends of a log: the first offset that it has, and the next one
@@ -41,8 +62,8 @@ var ErrDamaged = errors.New("the table does not hold what its ledger claims")
 //
 // Within the highest generation the ledger furthest on is as good as any:
 // whoever wrote it, all rows as of its Next were acknowledged. It is continued
-// unless the log no longer goes on there, the rows do not add up to it, or the
-// digest is another. Then a new generation begins: after all that a row has
+// unless the log no longer goes on there, the rows do not add up to it, or messages
+// mean something else now. Then a new generation begins: after all that a row has
 // counted, so that generations add up.
 func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 	c := &Counter{owner: o.Owner, rows: map[id]*Row{}, cold: map[id]coldRow{}, stored: make(map[Key]struct{}, len(table)), turn: unknownTurn, hot: hotRows}
@@ -65,11 +86,12 @@ func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 	default:
 		if damage = c.load(led, table); damage != nil {
 			reason = audit.MissedDamaged
-		} else if led.Digest != o.Digest {
+		} else if !o.continues(led, c.replayTo > 0) {
 			reason = audit.MissedConfig
 		}
 	}
 	if reason == "" {
+		c.led.Reading = o.Digest
 		return c, Found{}
 	}
 	start := max(log.Oldest, led.Next, s.high+1)
