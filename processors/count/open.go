@@ -2,6 +2,7 @@ package count
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,6 +71,9 @@ func (s *shard) openAll(ctx context.Context, listed []audit.Source) (again bool)
 	idle := map[*cluster][]*source{}
 	for _, src := range listed {
 		x := s.source(src)
+		if s.learn(ctx, x) {
+			continue
+		}
 		x.mu.Lock()
 		switch {
 		case x.reading && x.lost == nil:
@@ -105,12 +109,15 @@ func (s *shard) source(src audit.Source) *source {
 	if x == nil {
 		c, extract := s.p.clusters[src.Cluster], s.p.o.Codecs.For(src.Topic)
 		x = &source{
-			Source: src, cluster: c, shard: s, prefix: counter.SourcePrefix(src), said: -1,
+			Source: src, cluster: c, shard: s, prefix: counter.SourcePrefix(src), said: -1, learnt: -1,
 			subject: Subject{Host: s.p.o.Host, Extract: extract, Identity: audit.Identity{
 				Tier: c.Tier, Datacenter: c.Datacenter, Cluster: src.Cluster, Topic: src.Topic, TopicID: src.TopicID, Partition: src.Partition,
 				Window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)},
 			}},
 			digest: extract.Digest(s.p.o.WindowSize),
+		}
+		for _, f := range extract.Formers(s.p.o.WindowSize) {
+			x.former = append(x.former, counter.Former(f))
 		}
 		s.sources[src] = x
 	}
@@ -196,6 +203,9 @@ func (s *shard) still(c *cluster, sources []*source, ends map[audit.Source]edges
 func (s *shard) looksCut(x *source, ends map[audit.Source]edges) bool {
 	x.mu.Lock()
 	lost, open := x.lost != nil, x.c != nil
+	if _, waited := errors.AsType[*unready](x.lost); waited {
+		lost = false
+	}
 	x.mu.Unlock()
 	if lost || open {
 		return lost
@@ -211,7 +221,7 @@ func (s *shard) recover(x *source, start int64, e edges) error {
 	if err != nil {
 		return err
 	}
-	c, found := counter.Recover(counter.Options{Owner: s.claim.Owner, Windows: s.p.o.Windows, Digest: x.digest, Start: start},
+	c, found := counter.Recover(counter.Options{Owner: s.claim.Owner, Windows: s.p.o.Windows, Digest: x.digest, Former: x.former, Start: start},
 		counter.Edges{Oldest: e.start, Newest: e.end}, entries)
 	if found.Damaged != nil {
 		s.p.health.Degraded(fmt.Sprintf("%s: %v; a new generation is counted, windows around it are unknown", x.Source, found.Damaged))

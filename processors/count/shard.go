@@ -21,6 +21,8 @@ type shard struct {
 	sources map[audit.Source]*source
 	table   map[audit.Source][]entry // recovered; taken out when a source is opened
 
+	learners sync.WaitGroup // started by who opens sources
+
 	kicked   chan struct{} // a source waits for a flush
 	reopened chan struct{} // a source was lost
 
@@ -48,7 +50,10 @@ func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
 
 	opening, cancel := context.WithCancel(ctx)
 	var opener sync.WaitGroup
-	opener.Go(func() { s.keepOpen(opening) })
+	opener.Go(func() {
+		s.keepOpen(opening)
+		s.learners.Wait()
+	})
 	stop := func() {
 		cancel()
 		opener.Wait()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/processors/counter"
 	"github.com/chaperone-audit/chaperone/processors/logs"
 )
@@ -19,42 +20,52 @@ type source struct {
 	prefix  string // of its keys in the table
 	subject Subject
 	digest  string
+	former  []counter.Former
 
-	mu      sync.Mutex
-	c       *counter.Counter // nil until recovered
-	handed  uint64           // messages that the reader has handed over
-	out     int              // rows handed out and not acknowledged
-	e       counter.Event    // of the message at hand; here so that it is not allocated
-	window  audit.Window     // of the last message
-	reader  logs.Reader      // that reads it, or did last; nil if none has
-	old     bool             // is not to be read in place
-	reading bool             // the reader has it open
-	paused  bool             // ... and waits for a flush
-	closed  int              // rows of closed segments, as the instance's pressure has them
-	lost    error            // why it is no longer read; nil if it was never, or was closed by us
-	retry   time.Time        // not opened before
-	trouble error            // why it could not be opened or was lost, for people; nil once it is read again
-	unread  time.Time        // since when it has been in trouble
-	opened  time.Time        // when it was last opened
-	waiting time.Time        // since when something has been waiting for a flush; zero if nothing is
-	said    int64            // generation whose gap has been written by this session, -1 if none
+	mu       sync.Mutex
+	c        *counter.Counter // nil until recovered
+	handed   uint64           // messages that the reader has handed over
+	out      int              // rows handed out and not acknowledged
+	e        counter.Event    // of the message at hand; here so that it is not allocated
+	window   audit.Window     // of the last message
+	reader   logs.Reader      // that reads it, or did last; nil if none has
+	old      bool             // is not to be read in place
+	reading  bool             // the reader has it open
+	paused   bool             // ... and waits for a flush
+	closed   int              // rows of closed segments, as the instance's pressure has them
+	lost     error            // why it is no longer read; nil if it was never, or was closed by us
+	retry    time.Time        // not opened before
+	trouble  error            // why it could not be opened or was lost, for people; nil once it is read again
+	unread   time.Time        // since when it has been in trouble
+	opened   time.Time        // when it was last opened
+	waiting  time.Time        // since when something has been waiting for a flush; zero if nothing is
+	wants    *codecs.Message  // that the codec is not ready for; nil if there is none
+	learning bool             // somebody sees to that
+	learnt   int64            // offset of the last such message, -1 if there was none
+	said     int64            // generation whose gap has been written by this session, -1 if none
 }
 
-// Batch counts what the reader has read.
+// Batch counts what the reader has read, up to a message that the codec is not ready
+// for.
 func (x *source) Batch(b *logs.Batch) (more bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.trouble = nil
 	bytes := 0
 	before := x.c.Stats()
-	x.handed += uint64(len(b.Records))
-	for i := range b.Records {
-		x.subject.Event(&b.Records[i], &x.window, &x.e)
+	n := 0
+	for ; n < len(b.Records) && x.subject.Event(&b.Records[n], &x.window, &x.e); n++ {
 		x.c.Add(&x.e)
 		bytes += x.e.Bytes
 	}
-	x.c.Advance(b.Next, b.Epoch)
-	x.shard.p.metrics.consumed(len(b.Records), bytes, before, x.c.Stats())
+	x.handed += uint64(n)
+	ready := n == len(b.Records)
+	if ready {
+		x.c.Advance(b.Next, b.Epoch)
+	} else if n > 0 {
+		x.c.Advance(x.c.Next(), -1)
+	}
+	x.shard.p.metrics.consumed(n, bytes, before, x.c.Stats())
 	if x.waiting.IsZero() {
 		x.waiting = time.Now() // orders flushes; enters nothing that is counted
 	}
@@ -64,6 +75,10 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 		return false
 	}
 	over := x.weigh()
+	if !ready {
+		x.learnNext(&b.Records[n])
+		return false
+	}
 	if x.c.Pending() > x.shard.p.o.MaxPending || over && x.closed > 0 {
 		x.paused = true
 		x.shard.p.metrics.pauses.Inc()
