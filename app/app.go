@@ -335,7 +335,15 @@ func (a *App) ready() error {
 }
 
 func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Processor, error) {
-	selector, err := a.cfg.Selector(a.o.Codecs, nil)
+	registries, err := a.cfg.Registries()
+	if err != nil {
+		return nil, fmt.Errorf("schema_registries: %w", err)
+	}
+	env := &codecs.Env{Registries: registries}
+	if len(registries) > 0 {
+		env.Notice = newNotices(a.health.Part("codecs"), a.log.With("part", "codecs")).say
+	}
+	selector, err := a.cfg.Selector(a.o.Codecs, env)
 	if err != nil {
 		return nil, fmt.Errorf("codecs: %w", err)
 	}

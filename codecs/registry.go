@@ -3,6 +3,9 @@ package codecs
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // A Registry has the schemas that messages name by number.
@@ -28,3 +31,34 @@ type Schema struct {
 
 // A NamedSchema has the name by which others refer to it.
 type NamedSchema struct{ Name, Text string }
+
+// RegistryOf finds the registry that a rule names, or the only one there is. Its
+// identity is for the Name of a codec: of a registry whose schemas are those that were
+// there when it was made, and so may be others the next time, a hash of them is part
+// of it. What is wrong goes to p.
+func (e *Env) RegistryOf(r Rule, p *Problems) (found Registry, identity string) {
+	var all map[string]Registry
+	if e != nil {
+		all = e.Registries
+	}
+	names := slices.Sorted(maps.Keys(all))
+	name := r.Registry
+	switch {
+	case len(names) == 0:
+		p.Add("registry", "there is none; add one to schema_registries, or use another framing")
+		return nil, ""
+	case name == "" && len(names) > 1:
+		p.Add("registry", "is empty, and there are several; use %s", strings.Join(names, " or "))
+		return nil, ""
+	case name == "":
+		name = names[0]
+	case !slices.Contains(names, name):
+		p.Add("registry", "%q is none of schema_registries; use %s", name, strings.Join(names, " or "))
+		return nil, ""
+	}
+	identity = name
+	if d, ok := all[name].(interface{ Digest() string }); ok {
+		identity += "@" + d.Digest()
+	}
+	return all[name], identity
+}

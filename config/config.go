@@ -10,19 +10,20 @@ import (
 // A Config is all that can be set. Every field has a key in chaperone.yml, where
 // it is explained. Copies share slices.
 type Config struct {
-	Clusters []Cluster `yaml:"clusters"`
-	Audit    Audit     `yaml:"audit"`
-	Topics   Topics    `yaml:"topics"`
-	Codecs   []Codec   `yaml:"codecs"`
-	Windows  Windows   `yaml:"windows"`
-	Count    Count     `yaml:"count"`
-	Collect  Collect   `yaml:"collect"`
-	Views    Views     `yaml:"views"`
-	Store    Store     `yaml:"store"`
-	Memory   Budget    `yaml:"memory"`
-	HTTP     HTTP      `yaml:"http"`
-	Embedded Embedded  `yaml:"embedded"`
-	Log      Log       `yaml:"log"`
+	Clusters         []Cluster  `yaml:"clusters"`
+	Audit            Audit      `yaml:"audit"`
+	Topics           Topics     `yaml:"topics"`
+	Codecs           []Codec    `yaml:"codecs"`
+	SchemaRegistries []Registry `yaml:"schema_registries"`
+	Windows          Windows    `yaml:"windows"`
+	Count            Count      `yaml:"count"`
+	Collect          Collect    `yaml:"collect"`
+	Views            Views      `yaml:"views"`
+	Store            Store      `yaml:"store"`
+	Memory           Budget     `yaml:"memory"`
+	HTTP             HTTP       `yaml:"http"`
+	Embedded         Embedded   `yaml:"embedded"`
+	Log              Log        `yaml:"log"`
 }
 
 // A Cluster is a Kafka cluster whose topics are audited. Without Brokers it is

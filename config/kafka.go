@@ -73,16 +73,24 @@ func (t TLS) client() (*tls.Config, error) {
 
 // password gives the password, from its file if there is one.
 func (s SASL) password() (string, error) {
-	if s.PasswordFile == "" {
-		return string(s.Password), nil
+	return secret("sasl.password", s.Password, s.PasswordFile)
+}
+
+// secret gives a value that a key holds, or a file that the key with _file names.
+func secret(key string, value Secret, file string) (string, error) {
+	if file == "" {
+		return string(value), nil
 	}
-	b, err := os.ReadFile(s.PasswordFile)
+	if value != "" {
+		return "", fmt.Errorf("%s: is given, and %s_file too; leave one out", key, key[strings.LastIndexByte(key, '.')+1:])
+	}
+	b, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("sasl.password_file: %w", err)
+		return "", fmt.Errorf("%s_file: %w", key, err)
 	}
-	password := strings.TrimRight(string(b), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("sasl.password_file: %s is empty", s.PasswordFile)
+	text := strings.TrimRight(string(b), "\r\n")
+	if text == "" {
+		return "", fmt.Errorf("%s_file: %s is empty", key, file)
 	}
-	return password, nil
+	return text, nil
 }

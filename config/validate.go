@@ -147,7 +147,7 @@ func (c *Config) checkCodecs(p *problems, builders codecs.Builders) {
 			}
 		}
 	}
-	_, err := c.Selector(builders, nil)
+	_, err := c.Selector(builders, &codecs.Env{Registries: c.checkRegistries(p)})
 	if err == nil {
 		return
 	}
@@ -217,13 +217,11 @@ func (p *problems) sasl(path string, s SASL) {
 	if s.User == "" {
 		p.add(path+"user", "", "is empty")
 	}
-	switch _, err := s.password(); {
-	case s.Password == "" && s.PasswordFile == "":
+	if s.Password == "" && s.PasswordFile == "" {
 		p.add(path+"password", "", "is empty; give it, or a password_file")
-	case s.Password != "" && s.PasswordFile != "":
-		p.add(path+"password", "", "is given, and password_file too; leave one out")
-	case err != nil:
-		p.add(path+"password_file", "", "%s", strings.TrimPrefix(err.Error(), "sasl.password_file: "))
+	} else if _, err := s.password(); err != nil {
+		key, text, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sasl."), ": ")
+		p.add(path+key, "", "%s", text)
 	}
 }
 

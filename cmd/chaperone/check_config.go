@@ -57,6 +57,16 @@ func summary(c *config.Config) string {
 	a := c.AuditCluster()
 	line("audit", "%s; topics %s-*, %d shards, %d partitions", connection(a.Kafka), a.Prefix, a.Shards, a.Partitions)
 	line("topics", "include %s; exclude %s; from %s", strings.Join(c.Topics.Include, " "), orNone(strings.Join(c.Topics.Exclude, " ")), c.Topics.Start)
+	for _, r := range c.Codecs {
+		from := ""
+		if r.From != "" {
+			from = ", from " + string(r.From)
+		}
+		line("codec", "%s: %s%s", r.Topics, strings.Join(r.Codec, ", "), from)
+	}
+	for _, r := range c.SchemaRegistries {
+		line("schemas", "%s: %s", r.Name, r.Place())
+	}
 	line("windows", "%s", c.Windows.Size)
 	switch {
 	case c.EmbeddedClickHouse():
