@@ -114,6 +114,8 @@ type tree struct {
 	lengths uint64 // bit n is set if a name has n bytes
 	firsts  uint32 // bit n is set if one begins with a byte that ends in these 5 bits: either case
 	anyCase bool
+	up      *tree // nil at the top
+	letter  word8 // with which all names begin, in small, eight times; 0 if they differ
 }
 
 // A branch is a name that leads to a time, or further down, or to either, depending
@@ -133,6 +135,11 @@ func newTree(f Fields) *tree {
 }
 
 func (t *tree) add(p Path) {
+	if letter := ones * word8(p[0][0]|0x20); len(t.names) == 0 {
+		t.letter = letter
+	} else if letter != t.letter {
+		t.letter = 0
+	}
 	i := slices.IndexFunc(t.names, func(b branch) bool { return b.name == p[0] })
 	if i < 0 {
 		i = len(t.names)
@@ -146,7 +153,7 @@ func (t *tree) add(p Path) {
 		return
 	}
 	if b.down == nil {
-		b.down = &tree{anyCase: t.anyCase}
+		b.down = &tree{anyCase: t.anyCase, up: t}
 	}
 	b.down.add(p[1:])
 }

@@ -20,11 +20,10 @@ import (
 //
 // There is no time ([None]) in a null or empty value and in an object without
 // such a field. [Malformed] are a field of that name with any other value, a
-// number that overflows, a value that is not an object, and broken JSON. How much
-// of it is noticed depends: up to the field and the delimiter behind it all that
-// the path leads through is read by the grammar, other nested values and strings
-// only for where they end. With Strict the whole value is validated, and nesting
-// deeper than 300 is malformed too.
+// number that overflows, and a value that is not an object or that ends within one.
+// Of the rest only strings and brackets are looked at, up to the field; so what is
+// broken in another way may pass. With Strict the whole value is validated, at ten
+// times the cost, and nesting deeper than 300 is malformed too.
 //
 // A value that begins with a zero byte has the five bytes before the document by
 // which serializers name a schema in a registry; they are skipped.

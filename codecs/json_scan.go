@@ -2,94 +2,143 @@ package codecs
 
 import (
 	"bytes"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// The scan walks the object, and those that a path leads into, name by name, and
-// skips other values without looking at more of them than it takes to find their
-// end. Positions are indexes into the document; a negative one means that the JSON
-// is broken.
+// The scan looks for quotes and brackets, and reads the name in a string only where
+// one can be: on the level that the path has come to. Values are passed over without
+// being looked at. Positions are indexes into the document; a negative one means that
+// the JSON is broken.
 
+// scan finds the time of a document.
 func (c *jsonCodec) scan(b []byte) (int64, Status) {
-	var outer [maxPath]*tree // of the objects that we are inside of
-	depth, fields := 0, c.fields
-	i := skipSpace(b, 0)
-	if i == len(b) || b[i] != '{' {
+	begin := skipSpace(b, 0)
+	if begin == len(b) || b[begin] != '{' {
 		return 0, Malformed
 	}
-	if i = skipSpace(b, i+1); i < len(b) && b[i] == '}' {
-		return atEnd(b, i+1)
-	}
-	for {
-		if i >= len(b) || b[i] != '"' {
-			return 0, Malformed
-		}
-		start := i + 1
-		// Names are short: byte by byte is faster than to find the quote in a
-		// word, since the processor guesses the length.
-		end, escaped := start, false
-		for end < len(b) && b[end] != '"' && b[end] != '\\' {
-			end++
-		}
-		if end == len(b) {
-			return 0, Malformed
-		}
-		if b[end] == '\\' {
-			if end, escaped = escapedEnd(b, end), true; end < 0 {
-				return 0, Malformed
-			}
-		}
-		if i = end + 1; i < len(b) && b[i] != ':' {
-			i = skipSpace(b, i)
-		}
-		if i >= len(b) || b[i] != ':' {
-			return 0, Malformed
-		}
-		if i = skipSpace(b, i+1); i == len(b) {
-			return 0, Malformed
-		}
-		var found *branch
-		if name := b[start:end]; escaped {
-			found = fields.matchEscaped(name)
-		} else if start < end && fields.mayMatch(name) {
-			found = fields.match(name)
-		}
-		switch {
-		case found == nil || b[i] == 'n':
-		case b[i] == '{' && found.down != nil:
-			if i = skipSpace(b, i+1); i < len(b) && b[i] == '}' {
-				i++
-				goto behind
-			}
-			outer[depth], fields = fields, found.down
-			depth++
-			continue
-		case found.time:
-			return c.value(b, i)
-		}
-		if i = valueEnd(b, i); i < 0 {
-			return 0, Malformed
-		}
-	behind:
-		if i = skipSpace(b, i); i == len(b) {
-			return 0, Malformed
-		}
-		switch b[i] {
-		case ',':
-			i = skipSpace(b, i+1)
-		case '}':
-			i++
-			if depth == 0 {
-				return atEnd(b, i)
-			}
-			depth--
-			fields = outer[depth]
-			goto behind
-		default:
-			return 0, Malformed
+	s := scanner{b: b, fields: c.fields, level: 1, enter: -1}
+	// Many documents begin with the time.
+	if i := skipSpace(b, begin+1); i < len(b) && b[i] == '"' {
+		if value := s.member(i + 1); value >= 0 {
+			return c.value(b, value)
 		}
 	}
+	for base := begin; base < len(b); base += blockSize {
+		if value, end := s.block(base); value >= 0 {
+			return c.value(b, value)
+		} else if end >= 0 {
+			return atEnd(b, end)
+		}
+	}
+	return 0, Malformed
+}
+
+// A scanner is where a scan has come to.
+type scanner struct {
+	b      []byte
+	within within
+	depth  int   // of brackets, at the block's beginning
+	level  int   // depth of the members that fields are about
+	fields *tree // that are looked for there
+	enter  int   // the bracket that begins the object which the path leads into, -1 if there was none
+	next   *tree // what is looked for in there
+}
+
+// block scans 64 bytes from base, or as many as are left, for the position of a value
+// that is the time, or of what is behind the document. Both are -1 if they are not
+// there.
+func (s *scanner) block(base int) (value, end int) {
+	var quotes, brackets, backslashes, letters uint64
+	if len(s.b)-base >= blockSize {
+		quotes, brackets, backslashes, letters = find((*block)(s.b[base:]), s.fields.letter)
+	} else {
+		var last block
+		copy(last[:], s.b[base:])
+		quotes, brackets, backslashes, letters = find(&last, s.fields.letter)
+	}
+	if backslashes|s.within.escape != 0 {
+		quotes &^= s.within.escaped(backslashes)
+	}
+	strings := s.within.strings(quotes)
+	// Of strings those are looked at which begin with the letter that names have, or
+	// with an escape; of the last one that is not known.
+	begins := (letters|backslashes)>>1 | 1<<63
+	if s.fields.letter == 0 {
+		begins = ^uint64(0)
+	}
+	for events := quotes&strings&begins | brackets&^strings; events != 0; events &= events - 1 {
+		i := base + bits.TrailingZeros64(events)
+		switch s.b[i] {
+		case '"':
+			if s.depth == s.level {
+				if value := s.member(i + 1); value >= 0 {
+					return value, -1
+				}
+			}
+		case '{', '[':
+			if s.depth++; i == s.enter {
+				s.level, s.fields = s.depth, s.next
+				if s.fields.letter != s.fields.up.letter {
+					// What the rest of the block was searched for was another letter.
+					events |= quotes & strings &^ (2<<(i-base) - 1)
+				}
+			}
+		case '}', ']':
+			if s.depth--; s.depth == 0 {
+				return -1, i + 1
+			}
+			if s.depth < s.level {
+				if s.level--; s.fields.letter != s.fields.up.letter {
+					events |= quotes & strings &^ (2<<(i-base) - 1)
+				}
+				s.fields = s.fields.up
+			}
+		}
+	}
+	return -1, -1
+}
+
+// member looks at a string that begins at i: whether it is the name of a field, and
+// its value the time, whose position it gives, or an object that the path leads into.
+func (s *scanner) member(i int) (value int) {
+	b, start, escaped := s.b, i, false
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	if i < len(b) && b[i] == '\\' {
+		if i, escaped = escapedEnd(b, i), true; i < 0 {
+			return -1
+		}
+	}
+	if i == len(b) {
+		return -1
+	}
+	var found *branch
+	if name := b[start:i]; escaped {
+		found = s.fields.matchEscaped(name)
+	} else {
+		found = s.fields.match(name)
+	}
+	if found == nil {
+		return -1
+	}
+	// A string that is a value has no colon behind it.
+	if i = skipSpace(b, i+1); i == len(b) || b[i] != ':' {
+		return -1
+	}
+	if i = skipSpace(b, i+1); i == len(b) || literalEnd(b, i, "null") > 0 {
+		return -1
+	}
+	if b[i] == '{' && found.down != nil {
+		s.enter, s.next = i, found.down
+		return -1
+	}
+	if !found.time {
+		return -1
+	}
+	return i
 }
 
 // value reads the time at b[i].

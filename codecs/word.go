@@ -22,6 +22,12 @@ func (x word8) first() int { return bits.TrailingZeros64(uint64(x)) / 8 }
 // mark others too, so only the first can be relied on.
 func (x word8) zeros() word8 { return (x - ones) &^ x & highs }
 
+// zeroBytes marks the zero bytes, and no others.
+func (x word8) zeroBytes() word8 { return ^((x&^highs + ^highs) | x | ^highs) }
+
+// mask gathers the high bits: bit n is that of byte n.
+func (x word8) mask() uint64 { return uint64(x) >> 7 * 0x0102040810204080 >> 56 }
+
 // quotes marks, like zeros, quotes and backslashes.
 func (x word8) quotes() word8 { return (x ^ '"'*ones).zeros() | (x ^ '\\'*ones).zeros() }
 

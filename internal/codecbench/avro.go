@@ -1,0 +1,3 @@
+package main
+
+func avroContests() []contest { return nil }
