@@ -40,7 +40,7 @@ func TestDocumentsAreJSONOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range 1000 {
 		for _, size := range []int{small, large} {
-			b := document(rng, 1795285200123, i, size)
+			b := document(rng, 1795285200123, i, fillOrder{Size: size})
 			var v struct{ TS int64 }
 			if err := json.Unmarshal(b, &v); err != nil || v.TS != 1795285200123 || len(b) != size {
 				t.Fatalf("%d bytes, %v: %s", len(b), err, b)

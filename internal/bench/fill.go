@@ -49,6 +49,9 @@ type fillOrder struct {
 	// that their bins lie far apart; else most are below two seconds and one in
 	// twenty is of minutes.
 	Spread bool
+	// Plain makes all of a message fall into the window of its record timestamp, so that
+	// it counts the same by either, and puts the event time into the middle of it.
+	Plain bool
 }
 
 type fillTopic struct{ Name, Compression string }
@@ -93,7 +96,7 @@ func fill(ctx context.Context, brokers []string, o fillOrder) (truth, error) {
 		}
 		partition := int32(i % o.Partitions)
 		event, stamp := times(rng, i, o)
-		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i, o.Size), Timestamp: time.UnixMilli(stamp)}
+		record := kgo.Record{Partition: partition, Key: fmt.Appendf(nil, "u%08d", rng.IntN(50_000_000)), Value: document(rng, event, i, o), Timestamp: time.UnixMilli(stamp)}
 		for _, t := range o.Topics {
 			r := record
 			r.Topic = t.Name
@@ -137,6 +140,10 @@ func times(rng *rand.Rand, i int, o fillOrder) (event, stamp int64) {
 	case x >= 80:
 		late = rng.Int64N(60_000)
 	}
+	if o.Plain {
+		stamp = now + 5
+		return max(stamp/windowMs*windowMs, stamp-late%2_000), stamp
+	}
 	return max(base, now-late), now + 5
 }
 
@@ -145,16 +152,24 @@ var (
 	methods  = []string{"GET", "GET", "GET", "POST", "PUT"}
 )
 
-// document is JSON of so many bytes with the event time near its beginning.
-func document(r *rand.Rand, ts int64, i, size int) []byte {
-	b := make([]byte, 0, size+64)
+// document is JSON with the event time near its beginning, or in its middle.
+func document(r *rand.Rand, ts int64, i int, o fillOrder) []byte {
+	b := make([]byte, 0, o.Size+64)
 	b = fmt.Appendf(b, `{"id":"%016x%08x","service":"%s","host":"web-%04d",`, r.Uint64(), i, services[r.IntN(len(services))], r.IntN(400))
-	b = fmt.Appendf(b, `"ts":%d,"method":"%s","path":"/api/v1/items/%d","status":%d,`, ts, methods[r.IntN(len(methods))], r.IntN(1_000_000), 200+r.IntN(3)*100)
-	for n := 0; len(b) < size-small; n++ {
+	if !o.Plain {
+		b = fmt.Appendf(b, `"ts":%d,`, ts)
+	}
+	b = fmt.Appendf(b, `"method":"%s","path":"/api/v1/items/%d","status":%d,`, methods[r.IntN(len(methods))], r.IntN(1_000_000), 200+r.IntN(3)*100)
+	said := !o.Plain
+	for n := 0; len(b) < o.Size-small || !said; n++ {
+		if !said && len(b) >= o.Size/2 {
+			b, said = fmt.Appendf(b, `"ts":%d,`, ts), true
+			continue
+		}
 		b = fmt.Appendf(b, `"attr_%02d":"%s-%d",`, n, services[r.IntN(len(services))], r.IntN(100_000))
 	}
 	b = fmt.Appendf(b, `"dur_us":%d,"note":"`, r.IntN(100_000))
-	for len(b) < size-2 {
+	for len(b) < o.Size-2 {
 		b = append(b, 'a'+byte(r.IntN(26)))
 	}
 	return append(b, '"', '}')

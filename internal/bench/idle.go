@@ -157,7 +157,7 @@ func (r *runner) trickle(ctx context.Context, topics []fillTopic) error {
 	}
 	defer client.Close()
 	rng := rand.New(rand.NewPCG(2, 2))
-	value := document(rng, time.Now().UnixMilli(), 0, small)
+	value := document(rng, time.Now().UnixMilli(), 0, fillOrder{Size: small})
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	var failed atomic.Pointer[error]

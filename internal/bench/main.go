@@ -12,6 +12,7 @@
 //	count    the counting processor as it is deployed: JSON event time, latency
 //	         bins, fingerprint and power sums, flushes, progress
 //	inplace  the same, and topics read in place
+//	record   the same again, by record timestamp in place of the JSON event time
 //
 // Counting passes let their heap grow to a floor before they collect garbage, as every
 // instance does (internal/heap); the others go by Go's rule, as people's loops do.
@@ -77,7 +78,7 @@ func main() {
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic that is read")
 	flag.IntVar(&o.topics, "topics", 1000, "topics of the large memory pass; each has 4 partitions and 6 windows")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of the passes, which slow them down; empty for none")
-	flag.StringVar(&o.only, "only", "", "rate, idle or memory; empty for all. Or bounds, or a part of that: rows, scatter, catch-up")
+	flag.StringVar(&o.only, "only", "", "rate, json, idle or memory; empty for all. Or bounds, or a part of that: rows, scatter, catch-up")
 	flag.StringVar(&o.limit, "limit", "512MiB", "of bounds: memory.limit of the instances")
 	flag.IntVar(&o.catchUp, "catch-up", 2_000_000, "of bounds: messages to catch up in all topics together")
 	flag.IntVar(&o.distinct, "distinct", 1_000_000, "of bounds: messages of the scattered source, each in a window of its own")
@@ -114,7 +115,7 @@ func bench(ctx context.Context, o options) error {
 	defer kafka.Close()
 	r := &runner{o: o, kafka: kafka, client: client, server: server}
 
-	if o.only != "" && o.only != "rate" && o.only != "idle" && o.only != "memory" {
+	if o.only != "" && o.only != "rate" && o.only != "json" && o.only != "idle" && o.only != "memory" {
 		if err := r.bounds(ctx); err != nil {
 			return err
 		}
@@ -124,6 +125,11 @@ func bench(ctx context.Context, o options) error {
 	wants := func(part string) bool { return o.only == "" || o.only == part }
 	if wants("rate") {
 		if err := r.rates(ctx); err != nil {
+			return err
+		}
+	}
+	if wants("json") {
+		if err := r.json(ctx); err != nil {
 			return err
 		}
 	}

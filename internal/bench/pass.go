@@ -81,7 +81,7 @@ func (p *pass) run(ctx context.Context) (err error) {
 		r, err = p.franz(ctx)
 	case "loop":
 		r, err = p.loop(ctx)
-	case "count", "inplace", "hold":
+	case "count", "inplace", "record", "hold":
 		go heap.Keep(ctx, heap.Floor) // as every instance does
 		r, err = p.count(ctx)
 	case "idle-sarama", "idle-inplace":
@@ -136,7 +136,11 @@ func (p *pass) count(ctx context.Context) (r result, err error) {
 		return r, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codecs: []string{"json"}}}, codecs.Standard(), nil, codecs.Bounds{})
+	rule := codecs.Rule{Topics: ".*", Codecs: []string{"json"}}
+	if p.kind == "record" {
+		rule.Codecs = []string{"record"}
+	}
+	selector, err := codecs.NewSelector([]codecs.Rule{rule}, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {
 		return r, err
 	}

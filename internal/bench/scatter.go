@@ -50,7 +50,7 @@ func (r *runner) fillScattered(ctx context.Context, o scatterOrder) (*scattered,
 	const stride = 7919 // a prime, and no divisor of any number of windows that is asked for
 	for i := range o.Messages {
 		at := s.first*1000 + i*stride%o.Windows*windowMs + rng.Int64N(windowMs)
-		value := document(rng, at, int(i), small)
+		value := document(rng, at, int(i), fillOrder{Size: small})
 		s.bytes += uint64(len(value))
 		client.Produce(ctx, &kgo.Record{Topic: o.Topic, Value: value, Timestamp: time.UnixMilli(at)}, func(_ *kgo.Record, err error) {
 			if err != nil {
