@@ -2,6 +2,7 @@ package avro_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,9 +16,11 @@ func BenchmarkEventTime(b *testing.B) {
 		for _, where := range []string{"first", "middle", "last"} {
 			b.Run(fmt.Sprintf("%s/%d", where, size), func(b *testing.B) {
 				s := mustParse(b, orderSchema(where))
-				order := map[string]any{"id": int64(123456), "customer": "c-123456", "total": 12.5, "open": true, "ts": int64(at), "state": "NEW", "note": nil, "lines": []any{}}
+				order := map[string]any{"id": int64(123456), "customer": "c-123456", "total": 12.5, "open": true, "ts": int64(at), "state": "NEW", "note": nil, "lines": []any{}, "gifts": []any{}}
+				half := "lines"
 				for n := size - len(mustEncode(b, s, order)); n > 0; n -= 20 {
-					order["lines"] = append(order["lines"].([]any), map[string]any{"sku": strings.Repeat("x", 9), "count": int32(3), "price": 9.99})
+					order[half] = append(order[half].([]any), map[string]any{"sku": strings.Repeat("x", 9), "count": int32(3), "price": 9.99})
+					half = map[string]string{"lines": "gifts", "gifts": "lines"}[half]
 				}
 				c := mustBuild(b, codecs.Rule{}, registry{7: {Text: s.String()}})
 				m := &codecs.Message{Value: framed(7, mustEncode(b, s, order))}
@@ -57,8 +60,8 @@ func BenchmarkEventTimeOfManySchemas(b *testing.B) {
 	}
 }
 
-// orderSchema is that of a record whose time is the first of its fields, or in the
-// middle, or the last.
+// orderSchema is that of a record whose time is the first of its fields, or behind
+// half of the value, or the last.
 func orderSchema(where string) string {
 	ts := `{"name":"ts","type":{"type":"long","logicalType":"timestamp-millis"}}`
 	fields := []string{
@@ -66,8 +69,8 @@ func orderSchema(where string) string {
 		`{"name":"state","type":{"type":"enum","name":"State","symbols":["NEW","PAID","SENT"]}}`, `{"name":"note","type":["null","string"]}`,
 		`{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[
 			{"name":"sku","type":"string"},{"name":"count","type":"int"},{"name":"price","type":"double"}]}}}`,
+		`{"name":"gifts","type":{"type":"array","items":"Line"}}`,
 	}
-	at := map[string]int{"first": 0, "middle": len(fields) - 1, "last": len(fields)}[where]
-	fields = append(fields[:at:at], append([]string{ts}, fields[at:]...)...)
+	fields = slices.Insert(fields, map[string]int{"first": 0, "middle": len(fields) - 1, "last": len(fields)}[where], ts)
 	return `{"type":"record","name":"Order","namespace":"com.acme","fields":[` + strings.Join(fields, ",") + `]}`
 }

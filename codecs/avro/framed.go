@@ -2,7 +2,6 @@ package avro
 
 import (
 	"encoding/binary"
-	"sync"
 
 	"github.com/twmb/avro"
 
@@ -29,14 +28,12 @@ const header = 10
 // singleObjectCodec reads Avro's single-object encoding.
 type singleObjectCodec struct {
 	common
-	plans map[uint64]*plan // by fingerprint
-
-	mu   sync.Mutex
-	told map[uint64]bool // fingerprints that no file has
+	plans   map[uint64]*plan // by fingerprint
+	unknown seldom
 }
 
 func newSingleObjectCodec(c common, files []*file, p *codecs.Problems) *singleObjectCodec {
-	x := &singleObjectCodec{common: c, plans: map[uint64]*plan{}, told: map[uint64]bool{}}
+	x := &singleObjectCodec{common: c, plans: map[uint64]*plan{}}
 	of := map[uint64]*file{}
 	for _, f := range files {
 		h := avro.NewRabin()
@@ -62,22 +59,10 @@ func (c *singleObjectCodec) EventTime(m *codecs.Message) (int64, codecs.Status) 
 	id := binary.LittleEndian.Uint64(b[2:])
 	p := c.plans[id]
 	if p == nil {
-		c.tell(id)
+		if c.unknown.first(id) {
+			c.env.Say("avro: no file in schemas has the fingerprint %016x; messages with it are malformed", id)
+		}
 		return 0, codecs.Malformed
 	}
 	return p.time(b[header:], &c.times)
-}
-
-// maxTold bounds how many fingerprints are told. They come from messages, and broken
-// ones may have any.
-const maxTold = 100
-
-func (c *singleObjectCodec) tell(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.told[id] || len(c.told) == maxTold {
-		return
-	}
-	c.told[id] = true
-	c.env.Say("avro: no file in schemas has the fingerprint %016x; messages with it are malformed", id)
 }

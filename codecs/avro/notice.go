@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/chaperone-audit/chaperone/codecs"
 )
@@ -106,4 +107,27 @@ func written(p codecs.Path) string {
 		names[i] = strings.NewReplacer(`\`, `\\`, `.`, `\.`).Replace(names[i])
 	}
 	return strings.Join(names, ".")
+}
+
+// seldom remembers what has been told of things that messages name. Broken ones may
+// name anything, so that at most maxTold are.
+type seldom struct {
+	mu   sync.Mutex
+	told map[uint64]bool
+}
+
+const maxTold = 100
+
+// first says whether something is to be told now.
+func (s *seldom) first(id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told[id] || len(s.told) == maxTold {
+		return false
+	}
+	if s.told == nil {
+		s.told = map[uint64]bool{}
+	}
+	s.told[id] = true
+	return true
 }

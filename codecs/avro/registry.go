@@ -23,6 +23,7 @@ type registryCodec struct {
 	registry     codecs.Registry
 	asking       singleflight.Group
 	plans        *plans
+	missing      seldom
 }
 
 func newRegistryCodec(c common, name string, r codecs.Registry) *registryCodec {
@@ -76,7 +77,9 @@ func (c *registryCodec) learn(ctx context.Context, id uint32) error {
 	s, err := c.registry.Schema(ctx, id)
 	switch {
 	case errors.Is(err, codecs.ErrNoSchema):
-		c.env.Say("avro: %s does not exist; messages that name it are malformed", subject(id, c.registryName))
+		if c.missing.first(uint64(id)) {
+			c.env.Say("avro: %s does not exist; messages that name it are malformed", subject(id, c.registryName))
+		}
 		c.plans.put(id, malformed)
 	case err != nil:
 		return fmt.Errorf("%s: %w", subject(id, c.registryName), err)
