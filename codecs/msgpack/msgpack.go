@@ -52,12 +52,11 @@ func (c *codec) Name() string  { return c.name }
 func (c *codec) Basis() string { return audit.BasisPayload }
 
 func (c *codec) EventTime(m *codecs.Message) (int64, codecs.Status) {
-	b := m.Value
-	if len(b) == 0 {
+	if len(m.Value) == 0 {
 		return 0, codecs.None
 	}
-	top, b, ok := cut(b)
-	if !ok || top.kind != mapping {
+	k, left, _, b := cut(m.Value)
+	if k != mapping {
 		return 0, codecs.Malformed
 	}
 	// The maps that we are inside of, and how many of their pairs are to come.
@@ -65,7 +64,7 @@ func (c *codec) EventTime(m *codecs.Message) (int64, codecs.Status) {
 		fields *codecs.Level
 		left   uint64
 	}
-	depth, fields, left := 0, c.fields, top.n
+	depth, fields := 0, c.fields
 	for {
 		for left == 0 {
 			if depth == 0 {
@@ -77,28 +76,32 @@ func (c *codec) EventTime(m *codecs.Message) (int64, codecs.Status) {
 		left--
 		var time bool
 		var down *codecs.Level
-		if key, rest, ok := cut(b); ok && key.kind == text {
-			time, down = fields.Match(key.body)
+		if k, _, key, rest := cut(b); k == text {
+			time, down = fields.Match(key)
 			b = rest
-		} else if b, ok = skip(b); !ok {
+		} else if rest, ok := skip(b); ok {
+			b = rest
+		} else {
 			return 0, codecs.Malformed
 		}
-		v, rest, ok := cut(b)
-		switch {
-		case !ok:
+		switch k, n, body, rest := cut(b); {
+		case k == broken:
 			return 0, codecs.Malformed
-		case v.kind == null:
+		case k == null:
 			b = rest
-		case v.kind == mapping && down != nil:
+		case k == mapping && down != nil:
 			outer[depth].fields, outer[depth].left = fields, left
 			depth++
-			fields, left, b = down, v.n, rest
+			fields, left, b = down, n, rest
 		case time:
-			return c.value(v)
-		default:
+			return c.value(k, n, body)
+		case k == array || k == mapping:
+			var ok bool
 			if b, ok = skip(b); !ok {
 				return 0, codecs.Malformed
 			}
+		default:
+			b = rest
 		}
 	}
 }
@@ -112,19 +115,19 @@ func atEnd(b []byte) (int64, codecs.Status) {
 }
 
 // value reads the time that a field holds.
-func (c *codec) value(v object) (ms int64, s codecs.Status) {
+func (c *codec) value(k kind, n uint64, body []byte) (ms int64, s codecs.Status) {
 	var ok bool
-	switch v.kind {
+	switch k {
 	case signed:
-		ms, ok = c.times.Int(int64(v.n))
+		ms, ok = c.times.Int(int64(n))
 	case unsigned:
-		ms, ok = c.times.Uint(v.n)
+		ms, ok = c.times.Uint(n)
 	case float:
-		ms, ok = c.times.Float(math.Float64frombits(v.n))
+		ms, ok = c.times.Float(math.Float64frombits(n))
 	case text:
-		ms, ok = c.times.Text(v.body)
+		ms, ok = c.times.Text(body)
 	case extension:
-		ms, ok = timestamp(v)
+		ms, ok = timestamp(n, body)
 	}
 	if !ok {
 		return 0, codecs.Malformed
@@ -137,13 +140,13 @@ func (c *codec) value(v object) (ms int64, s codecs.Status) {
 //	| seconds, 32 bits |
 //	| nanoseconds, 30 bits | seconds, 34 bits |
 //	| nanoseconds, 32 bits | seconds, 64 bits, signed |
-func timestamp(v object) (ms int64, ok bool) {
-	if v.n != 0xff {
+func timestamp(kind uint64, b []byte) (ms int64, ok bool) {
+	if kind != 0xff {
 		return 0, false
 	}
 	var seconds int64
 	var nanos uint64
-	switch b := v.body; len(b) {
+	switch len(b) {
 	case 4:
 		seconds = int64(binary.BigEndian.Uint32(b))
 	case 8:

@@ -5,17 +5,11 @@ import (
 	"math"
 )
 
-// An object is one as it lies there; of a map or an array only its head.
-type object struct {
-	kind kind
-	n    uint64 // a number, as kind has it; the count of pairs or elements; the type of an extension
-	body []byte // of text, binary and extension
-}
-
 type kind uint8
 
 const (
-	null kind = iota
+	broken kind = iota
+	null
 	boolean
 	signed
 	unsigned
@@ -33,9 +27,8 @@ var formats = [32]struct {
 	kind  kind
 	width int
 	fixed int // length of an extension that has none written
-	no    bool
 }{
-	0x00: {kind: null}, 0x01: {no: true}, 0x02: {kind: boolean}, 0x03: {kind: boolean},
+	0x00: {kind: null}, 0x02: {kind: boolean}, 0x03: {kind: boolean},
 	0x04: {kind: binaries, width: 1}, 0x05: {kind: binaries, width: 2}, 0x06: {kind: binaries, width: 4},
 	0x07: {kind: extension, width: 1}, 0x08: {kind: extension, width: 2}, 0x09: {kind: extension, width: 4},
 	0x0a: {kind: float, width: 4}, 0x0b: {kind: float, width: 8},
@@ -48,86 +41,86 @@ var formats = [32]struct {
 }
 
 // cut cuts the first object off; of a map or an array its head, so that the rest
-// begins with what is in it. Package msgp of tinylib has the like, but its Skip
-// recurses 100,000 deep, and its errors allocate.
-func cut(b []byte) (o object, rest []byte, ok bool) {
+// begins with what is in it. n is a number, as its kind has it, the count of pairs or
+// elements, or the type of an extension; body is what has a length. Without words for
+// these results the processor would wait for its own writes.
+//
+// Package msgp of tinylib has the like, but its Skip recurses 100,000 deep, and its
+// errors allocate.
+func cut(b []byte) (k kind, n uint64, body, rest []byte) {
 	if len(b) == 0 {
-		return o, nil, false
+		return broken, 0, nil, nil
 	}
 	first := b[0]
 	b = b[1:]
 	switch {
 	case first < 0x80:
-		return object{kind: unsigned, n: uint64(first)}, b, true
+		return unsigned, uint64(first), nil, b
 	case first < 0x90:
-		return object{kind: mapping, n: uint64(first & 0x0f)}, b, true
+		return mapping, uint64(first & 0x0f), nil, b
 	case first < 0xa0:
-		return object{kind: array, n: uint64(first & 0x0f)}, b, true
+		return array, uint64(first & 0x0f), nil, b
 	case first < 0xc0:
-		return body(object{kind: text}, b, uint64(first&0x1f))
+		return split(text, 0, b, uint64(first&0x1f))
 	case first >= 0xe0:
-		return object{kind: signed, n: uint64(int8(first))}, b, true
+		return signed, uint64(int8(first)), nil, b
 	}
 	f := &formats[first-0xc0]
-	if f.no || len(b) < f.width {
-		return o, nil, false
+	if len(b) < f.width {
+		return broken, 0, nil, nil
 	}
-	o.kind = f.kind
 	switch f.width {
 	case 1:
-		o.n = uint64(b[0])
+		n = uint64(b[0])
 	case 2:
-		o.n = uint64(binary.BigEndian.Uint16(b))
+		n = uint64(binary.BigEndian.Uint16(b))
 	case 4:
-		o.n = uint64(binary.BigEndian.Uint32(b))
+		n = uint64(binary.BigEndian.Uint32(b))
 	case 8:
-		o.n = binary.BigEndian.Uint64(b)
+		n = binary.BigEndian.Uint64(b)
 	}
 	b = b[f.width:]
-	switch o.kind {
+	switch f.kind {
 	case signed:
 		unused := 64 - 8*f.width
-		o.n = uint64(int64(o.n<<unused) >> unused)
+		n = uint64(int64(n<<unused) >> unused)
 	case float:
 		if f.width == 4 {
-			o.n = math.Float64bits(float64(math.Float32frombits(uint32(o.n))))
+			n = math.Float64bits(float64(math.Float32frombits(uint32(n))))
 		}
 	case text, binaries:
-		return body(o, b, o.n)
+		return split(f.kind, 0, b, n)
 	case extension:
 		if len(b) == 0 {
-			return o, nil, false
+			return broken, 0, nil, nil
 		}
-		length := o.n + uint64(f.fixed)
-		o.n = uint64(b[0])
-		return body(o, b[1:], length)
+		return split(extension, uint64(b[0]), b[1:], n+uint64(f.fixed))
 	}
-	return o, b, true
+	return f.kind, n, nil, b
 }
 
-// body cuts off what has a length.
-func body(o object, b []byte, length uint64) (object, []byte, bool) {
+// split cuts off what has a length.
+func split(k kind, n uint64, b []byte, length uint64) (kind, uint64, []byte, []byte) {
 	if length > uint64(len(b)) {
-		return o, nil, false
+		return broken, 0, nil, nil
 	}
-	o.body = b[:length]
-	return o, b[length:], true
+	return k, n, b[:length], b[length:]
 }
 
 // skip cuts an object off with all that is in it. It does not recurse, but counts
 // what is to come; since each takes a byte, a count that lies is found out at once.
 func skip(b []byte) (rest []byte, ok bool) {
 	for todo := uint64(1); todo > 0; todo-- {
-		var o object
-		if o, b, ok = cut(b); !ok {
+		k, n, _, rest := cut(b)
+		switch k {
+		case broken:
 			return nil, false
-		}
-		switch o.kind {
 		case array:
-			todo += o.n
+			todo += n
 		case mapping:
-			todo += 2 * o.n
+			todo += 2 * n
 		}
+		b = rest
 		if todo-1 > uint64(len(b)) {
 			return nil, false
 		}
