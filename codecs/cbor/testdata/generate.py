@@ -1,7 +1,7 @@
 """Writes golden.json with the package cbor2 for Python.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install cbor2
-    cd codecs/cbor/testdata && /tmp/venv/bin/python generate.py
+    pip install cbor2
+    cd codecs/cbor/testdata && python3 generate.py
 
 It has documents and the time that the member ts of each was given, in milliseconds.
 """

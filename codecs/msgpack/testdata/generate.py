@@ -1,7 +1,7 @@
 """Writes golden.json with the package msgpack for Python.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install msgpack
-    cd codecs/msgpack/testdata && /tmp/venv/bin/python generate.py
+    pip install msgpack
+    cd codecs/msgpack/testdata && python3 generate.py
 
 It has documents and the time that the member ts of each was given, in milliseconds.
 """

@@ -1,7 +1,7 @@
 """Writes golden.json and shop.pb with Google's and Confluent's libraries for Python.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install protobuf grpcio-tools "confluent-kafka[schemaregistry,protobuf]"
-    cd codecs/protobuf/testdata && /tmp/venv/bin/python generate.py
+    pip install protobuf grpcio-tools "confluent-kafka[schemaregistry,protobuf]"
+    cd codecs/protobuf/testdata && python3 generate.py
 
 shop.pb is the set of descriptors of shop.proto, as protoc writes it. golden.json has
 messages of shop.Event, and the time that Google's implementation reads from each
