@@ -4,7 +4,7 @@
 
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.release=$(VERSION)
+LDFLAGS := -X github.com/chaperone-audit/chaperone/cmd.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
@@ -78,7 +78,7 @@ scenarios: ## play the stories of testdata/scenarios and write what comes of the
 	$(GO) test ./internal/scenario -run TestScenarios -count=1 -rewrite
 
 topology: ## write the generated table of topology.md anew
-	$(GO) test ./cmd/chaperone -run TestTopologyDocument -rewrite
+	$(GO) test ./cmd -run TestTopologyDocument -rewrite
 
 metrics: ## write the generated tables of docs/metrics.md anew
 	$(GO) test ./app -run TestMetricsDocument -rewrite

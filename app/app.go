@@ -28,6 +28,7 @@ import (
 
 	"github.com/chaperone-audit/chaperone/api"
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/all"
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
 	"github.com/chaperone-audit/chaperone/internal/embedded/kafka"
@@ -64,7 +65,7 @@ type Options struct {
 	// Standalone brings along the embedded Kafka and ClickHouse, where the
 	// configuration names no brokers or no DSN.
 	Standalone bool
-	// Codecs by name; codecs.Standard if nil.
+	// Codecs by name; all.Builders if nil.
 	Codecs  codecs.Builders
 	Version string
 	Log     *slog.Logger
@@ -104,7 +105,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	cfg := *o.Config
 	cfg.Clusters = slices.Clone(cfg.Clusters)
 	if o.Codecs == nil {
-		o.Codecs = codecs.Standard()
+		o.Codecs = all.Builders()
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard

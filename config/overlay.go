@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/all"
 )
 
 // Sources are where a configuration comes from, each laid over the one before:
@@ -21,7 +22,7 @@ type Sources struct {
 	// cluster unless that follows the first cluster anyway.
 	Brokers []string
 	Set     []string // key=value, from flags
-	// Codecs that may be named; nil for those of package codecs.
+	// Codecs that may be named; nil for those of package all.
 	Codecs codecs.Builders
 }
 
@@ -45,7 +46,7 @@ func Load(s Sources) (c Config, ignored []string, err error) {
 		c.overlayFlag(kv, p)
 	}
 	if s.Codecs == nil {
-		s.Codecs = codecs.Standard()
+		s.Codecs = all.Builders()
 	}
 	c.check(p, s.Codecs)
 	if len(p.list) > 0 {

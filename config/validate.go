@@ -15,12 +15,13 @@ import (
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/all"
 )
 
 // Validate reports everything that is wrong, as an *Invalid. Load has done it.
 func (c *Config) Validate() error {
 	p := &problems{}
-	c.check(p, codecs.Standard())
+	c.check(p, all.Builders())
 	if len(p.list) > 0 {
 		return &Invalid{Problems: p.list}
 	}

@@ -49,7 +49,7 @@ clusters[1].sasl.password: is given, and password_file too; leave one out (line 
 audit.brokers: is empty, so that version, tls and sasl of the first cluster hold; give brokers to set others (line 2)`},
 		{outcome: "codecs by their rule", file: "codecs:\n- topics: 'a('\n  codec: xml\n- topics: b\n  codec: json\n  unit: h\n", want: `
 codecs[0].topics: "a(" is not a regular expression: error parsing regexp: missing closing ): ` + "`a(`" + ` (line 2)
-codecs[0].codec: "xml" is not a codec; use append_time or cloudevents or create_time or header or json or key or record (line 3)
+codecs[0].codec: "xml" is not a codec; use append_time or avro or cbor or cloudevents or create_time or header or json or key or msgpack or protobuf or record (line 3)
 codecs[1].unit: "h" is not a unit; use s, ms, us or ns, or leave it out to tell them apart by magnitude (line 6)`},
 		{outcome: "topics", file: "topics:\n  include: ['[']\n  start: yesterday\n", want: `
 topics.include[0]: "[" is not a regular expression: error parsing regexp: missing closing ]: ` + "`[`" + ` (line 2)

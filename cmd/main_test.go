@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/app"
+	"github.com/chaperone-audit/chaperone/codecs/all"
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
 	"github.com/chaperone-audit/chaperone/processors"
@@ -36,14 +37,14 @@ func TestMain(m *testing.M) {
 // chaperone runs a command line.
 func chaperone(env []string, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = execute(context.Background(), args, env, &out, &errs)
+	status = program{env, all.Builders()}.execute(context.Background(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
 // Scripts are command lines and what they print. A line that begins with $ is a
 // command, NAME=VALUE before it its environment; behind it is what it printed,
 // errors too, and its status unless that is 0. A line that begins with # says
-// what is to be seen. `go test ./cmd/chaperone -rewrite` writes them anew.
+// what is to be seen. `go test ./cmd -rewrite` writes them anew.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -102,7 +103,7 @@ func runLine(t *testing.T, line string) string {
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
-	for _, cmd := range newRoot(nil).Commands() {
+	for _, cmd := range newRoot(program{}).Commands() {
 		if cmd.Name() == "help" || cmd.Name() == "completion" {
 			continue
 		}
@@ -185,8 +186,8 @@ func TestStandaloneAuditsUntilItIsInterrupted(t *testing.T) {
 	ended := make(chan end, 1)
 	go func() {
 		var out, errs bytes.Buffer
-		status := execute(ctx, []string{"standalone", "--store", "memory", "--http", rest, "--set", "embedded.dir=" + dir, "--set", "embedded.kafka_addr=" + kafka,
-			"--set", "audit.shards=4", "--set", "audit.partitions=2", "--set", "topics.poll=200ms"}, nil, &out, &errs)
+		status := program{}.execute(ctx, []string{"standalone", "--store", "memory", "--http", rest, "--set", "embedded.dir=" + dir, "--set", "embedded.kafka_addr=" + kafka,
+			"--set", "audit.shards=4", "--set", "audit.partitions=2", "--set", "topics.poll=200ms"}, &out, &errs)
 		ended <- end{status, out.String() + errs.String()}
 	}()
 	await := func(what string, ok func() bool) {

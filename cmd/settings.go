@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"io"
@@ -13,7 +13,7 @@ import (
 
 // settings are the flags that make a configuration, and the environment.
 type settings struct {
-	env      []string
+	program
 	file     string
 	brokers  []string
 	dsn      string
@@ -27,8 +27,8 @@ type settings struct {
 const configEnv = "CHAPERONE_CONFIG"
 
 // addSettings gives a command the flags of a configuration.
-func addSettings(cmd *cobra.Command, env []string) *settings {
-	s := &settings{env: env}
+func addSettings(cmd *cobra.Command, p program) *settings {
+	s := &settings{program: p}
 	d := config.Default()
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -44,7 +44,7 @@ func addSettings(cmd *cobra.Command, env []string) *settings {
 
 // load makes the configuration. warnings are for people.
 func (s *settings) load() (c config.Config, warnings []string, err error) {
-	src := config.Sources{File: s.file, Brokers: s.brokers}
+	src := config.Sources{File: s.file, Brokers: s.brokers, Codecs: s.codecs}
 	for _, kv := range s.env {
 		name, value, _ := strings.Cut(kv, "=")
 		if name != configEnv {

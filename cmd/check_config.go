@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/chaperone-audit/chaperone/config"
 )
 
-func newCheckConfig(env []string) *cobra.Command {
+func newCheckConfig(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check-config",
 		Short: "Say whether a configuration is right, or show the defaults",
@@ -20,7 +20,7 @@ and says all that is wrong with it, or in short what it means. It connects nowhe
   chaperone check-config --defaults > chaperone.yml`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	defaults := cmd.Flags().Bool("defaults", false, "print every key with its default and what it means, and check nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *defaults {

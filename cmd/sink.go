@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,7 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 )
 
-func newSink(env []string) *cobra.Command {
+func newSink(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
 		Short: "Write records into ClickHouse",
@@ -16,7 +16,7 @@ nothing is lost or doubled. Run as many as are needed, at most audit.partitions.
 		Example: `  chaperone sink --config chaperone.yml --dsn clickhouse://default@clickhouse:9000`,
 		Args:    noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Sink) }
 	return cmd
 }

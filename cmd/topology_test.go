@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	document = "../../topology.md"
+	document = "../topology.md"
 	begin    = "<!-- generated: begin -->\n"
 	end      = "<!-- generated: end -->"
 )
@@ -27,7 +27,7 @@ func TestTopologyDocument(t *testing.T) {
 		t.Fatalf("%s lacks %q or %q", document, begin, end)
 	}
 	var out, errs bytes.Buffer
-	if status := execute(t.Context(), []string{"topology", "--markdown"}, nil, &out, &errs); status != 0 {
+	if status := (program{}).execute(t.Context(), []string{"topology", "--markdown"}, &out, &errs); status != 0 {
 		t.Fatalf("status %d: %s", status, &errs)
 	}
 	if out.String() == old {
@@ -55,7 +55,7 @@ func TestTopologyNamesEveryFolder(t *testing.T) {
 			continue
 		}
 		linked[path] = true
-		if _, err := os.Stat(filepath.Join("../..", path)); err != nil {
+		if _, err := os.Stat(filepath.Join("..", path)); err != nil {
 			t.Errorf("topology.md links to %s: %v", path, err)
 		}
 	}
@@ -63,17 +63,17 @@ func TestTopologyNamesEveryFolder(t *testing.T) {
 		t.Fatalf("only %d links found", len(linked))
 	}
 	for _, dir := range []string{"compare", "alerts", "reader", "web"} {
-		if _, err := os.Stat(filepath.Join("../..", dir)); err == nil {
+		if _, err := os.Stat(filepath.Join("..", dir)); err == nil {
 			t.Errorf("%s is here, and topology.md calls it to come", dir)
 		}
 	}
-	for _, pattern := range []string{"../../*", "../../processors/*", "../../internal/*"} {
+	for _, pattern := range []string{"../*", "../processors/*", "../internal/*"} {
 		dirs, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, dir := range dirs {
-			name := strings.TrimPrefix(dir, "../../")
+			name := strings.TrimPrefix(dir, "../")
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() || name[0] == '.' || name == "bin" || name == "chaperone-data" {
 				continue
 			}

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func run(cmd *cobra.Command, s *settings, standalone bool, parts ...app.Part) er
 	ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "what is not stored is not committed, and the next owner counts it again: nothing is lost")
 	defer stop()
 	a, err := app.New(ctx, app.Options{
-		Config: &c, Parts: parts, Standalone: standalone, Version: version(), Log: log, Progress: cmd.ErrOrStderr(),
+		Config: &c, Parts: parts, Standalone: standalone, Version: version(), Log: log, Progress: cmd.ErrOrStderr(), Codecs: s.codecs,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,7 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 )
 
-func newServe(env []string) *cobra.Command {
+func newServe(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer REST",
@@ -17,7 +17,7 @@ are needed behind any load balancer.`,
   curl localhost:9000/api/v1/topics`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Serve) }
 	return cmd
 }

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is set when a release is built: -ldflags "-X main.release=v1.2.3".
+// release is set when a release is built: -ldflags "-X github.com/chaperone-audit/chaperone/cmd.release=v1.2.3".
 var release = ""
 
 // version is the release, or the commit that was built.

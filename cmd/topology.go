@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	"github.com/chaperone-audit/chaperone/processors"
 )
 
-func newTopology(env []string) *cobra.Command {
+func newTopology(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "topology",
 		Short: "Show chaperone's own topics and groups",
@@ -26,7 +26,7 @@ The topics are made when an instance starts; where it may not, make them by hand
   chaperone topology --set audit.prefix=test-chaperone`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	markdown := cmd.Flags().Bool("markdown", false, "print Markdown, as in topology.md")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, _, err := s.load()

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"context"
@@ -16,8 +16,8 @@ const (
 )
 
 // execute runs a command line and gives the exit status.
-func execute(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	root := newRoot(env)
+func (p program) execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(p)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -36,7 +36,7 @@ func execute(ctx context.Context, args, env []string, stdout, stderr io.Writer) 
 	return exitFailed
 }
 
-func newRoot(env []string) *cobra.Command {
+func newRoot(p program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "chaperone",
 		Short: "The completeness audit for Kafka",
@@ -66,8 +66,8 @@ Audit your own Kafka:
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
 	root.AddCommand(
-		newStandalone(env), newCount(env), newCollect(env), newSink(env), newServe(env),
-		newProduce(env), newTorture(), newTopology(env), newCheckConfig(env), newVersion(),
+		newStandalone(p), newCount(p), newCollect(p), newSink(p), newServe(p),
+		newCodec(p), newProduce(p), newTorture(), newTopology(p), newCheckConfig(p), newVersion(),
 	)
 	return root
 }

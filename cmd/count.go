@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,7 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 )
 
-func newCount(env []string) *cobra.Command {
+func newCount(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "count",
 		Short: "Count the messages of the audited topics",
@@ -17,7 +17,7 @@ work. All that is asked of the audited clusters is to read.`,
   chaperone count --brokers kafka1:9092,kafka2:9092`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Count) }
 	return cmd
 }

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 	"github.com/chaperone-audit/chaperone/internal/produce"
 )
 
-func newProduce(env []string) *cobra.Command {
+func newProduce(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "produce",
 		Short: "Write messages to audited topics, and say how many",
@@ -27,7 +27,7 @@ Without brokers it writes to the embedded Kafka of a running standalone.`,
   chaperone produce --brokers localhost:9092 --topics orders:4,clicks:12 --total 1000000 --disorder 15m --no-time 0.01`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	f := cmd.Flags()
 	var o produce.Config
 	topics := f.StringSlice("topics", []string{"orders:4", "clicks:7"}, "`name:partitions,...` to write to")

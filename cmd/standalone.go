@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,7 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 )
 
-func newStandalone(env []string) *cobra.Command {
+func newStandalone(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "standalone",
 		Short: "Do all of it in one process",
@@ -19,7 +19,7 @@ only, with their data in embedded.dir. ClickHouse is fetched once (about 600 MB)
   chaperone standalone --config chaperone.yml`,
 		Args: noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, true, app.All()...) }
 	return cmd
 }

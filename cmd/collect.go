@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,7 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 )
 
-func newCollect(env []string) *cobra.Command {
+func newCollect(p program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "Keep the newest record of each source, for REST",
@@ -16,7 +16,7 @@ Run as many as are needed, at most audit.partitions.`,
 		Example: `  chaperone collect --config chaperone.yml`,
 		Args:    noArgs,
 	}
-	s := addSettings(cmd, env)
+	s := addSettings(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return run(cmd, s, false, app.Collect) }
 	return cmd
 }
