@@ -8,7 +8,7 @@ LDFLAGS := -X github.com/chaperone-audit/chaperone/cmd.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint metrics bench bench-bounds kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo build test test-fast verify verify-kill lint metrics bench bench-bounds bench-codecs kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ build: ## build bin/chaperone
 test: ## all tests, with the race detector, real Apache Kafka and ClickHouse included
 	@scripts/need java mvn npm
 	$(GO) vet ./...
+	cd internal/codecbench && $(GO) vet .
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 test-fast: ## the tests that need neither Java nor downloads
@@ -64,6 +65,9 @@ bench: ## counting with both readers against raw drains and a loop by hand, on A
 bench-bounds: ## memory below a limit, of rows and of scattered event times; time to take over a table
 	@scripts/need java mvn
 	$(GO) run ./internal/bench -only bounds
+
+bench-codecs: ## finding the event time in JSON and Avro, against libraries that decode
+	@cd internal/codecbench && $(GO) run .
 
 kafka: ## run an Apache Kafka on loopback until interrupted; NODES=3 for a cluster of three
 	@scripts/need java mvn
