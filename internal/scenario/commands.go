@@ -59,7 +59,7 @@ func init() {
 		{usage: "segment WINDOWS", do: (*world).setSegment},
 		{usage: "horizon DURATION", do: (*world).setHorizon},
 		{usage: "tier NAME [dc=NAME] [stamps=create|append]", do: (*world).declareTier},
-		{usage: "topic NAME [partitions=3] [codec=json|record|undeclared] [past=7d] [future=1h]", do: (*world).declareTopic},
+		{usage: "topic NAME [partitions=3] [codec=json|record|undeclared] [from=TIME] [past=7d] [future=1h]", do: (*world).declareTopic},
 		{usage: "begin earliest|latest|TIME", do: (*world).begin},
 
 		{usage: "produce TOPIC [tier=FIRST] [n=1] [at=FROM..TO] [latency=D..D] [sent=FROM..TO] [size=100] [untimed=0] [malformed=0] [tombstones=0] " +

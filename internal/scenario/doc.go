@@ -33,15 +33,16 @@
 //	segment WINDOWS
 //	horizon DURATION
 //	tier NAME [dc=NAME] [stamps=create|append]
-//	topic NAME [partitions=3] [codec=json|record|undeclared] [past=7d] [future=1h]
+//	topic NAME [partitions=3] [codec=json|record|undeclared] [from=TIME] [past=7d] [future=1h]
 //	begin earliest|latest|TIME
 //
 // The size of windows; how many of them a segment of the log holds; how long the
 // views keep a window. A tier is a Kafka cluster; one in several datacenters is
 // several, and called regional/west. stamps=append is LogAppendTime. A topic is
 // made where messages come to it; topic says how, and if it is there already,
-// with which codec and bounds counting instances read it that begin later. begin
-// says where counting begins, before it does.
+// with which codec and bounds counting instances read it that begin later; with
+// from, messages with such a record timestamp or a later one. begin says where
+// counting begins, before it does.
 //
 // # What happens to the pipeline
 //

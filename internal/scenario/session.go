@@ -20,8 +20,8 @@ type session struct {
 	owner   string
 	found   map[audit.Source]map[counter.Key]counter.Entry // in the table when it began
 	sources map[audit.Source]*source
-	list    []*source              // in order
-	rules   map[string]codecs.Rule // of topics that were there when it began
+	list    []*source                // in order
+	rules   map[string][]codecs.Rule // of topics that were there when it began
 
 	stage stage
 	out   []write   // sent and not yet arrived
@@ -36,12 +36,12 @@ func (w *world) startCounting() error {
 	w.owners++
 	s := &session{
 		w: w, owner: fmt.Sprint("count-", w.owners), found: map[audit.Source]map[counter.Key]counter.Entry{},
-		sources: map[audit.Source]*source{}, rules: map[string]codecs.Rule{}, said: map[*topic]said{}, gone: map[audit.Source]bool{},
+		sources: map[audit.Source]*source{}, rules: map[string][]codecs.Rule{}, said: map[*topic]said{}, gone: map[audit.Source]bool{},
 	}
 	w.current = s
 	for name, d := range w.declared {
 		if d.made > 0 {
-			s.rules[name] = d.rule
+			s.rules[name] = d.rules
 		}
 	}
 	for key, value := range w.table {
@@ -104,8 +104,12 @@ func (s *session) recover(src audit.Source, p *place, t *topic, l *log) error {
 	}
 	x := &source{Source: src, topic: t, log: l, prefix: counter.SourcePrefix(src), said: -1, subject: subject}
 	var found counter.Found
+	var former []counter.Former
+	for _, f := range x.subject.Extract.Formers(s.w.size) {
+		former = append(former, counter.Former(f))
+	}
 	x.c, found = counter.Recover(counter.Options{
-		Owner: s.owner, Windows: s.w.segments, Digest: x.subject.Extract.Digest(s.w.size), Start: s.w.startOf(src, p, l),
+		Owner: s.owner, Windows: s.w.segments, Digest: x.subject.Extract.Digest(s.w.size), Former: former, Start: s.w.startOf(src, p, l),
 	}, counter.Edges{Oldest: l.start, Newest: l.end}, s.found[src])
 	if found.Damaged != nil {
 		return fmt.Errorf("%s: %w", src, found.Damaged)
@@ -118,13 +122,9 @@ func (s *session) recover(src audit.Source, p *place, t *topic, l *log) error {
 }
 
 func (s *session) subject(src audit.Source, p *place) (count.Subject, error) {
-	rule, known := s.rules[src.Topic]
+	rules, known := s.rules[src.Topic]
 	if !known {
-		rule = s.w.declared[src.Topic].first
-	}
-	var rules []codecs.Rule
-	if len(rule.Codecs) > 0 {
-		rules = append(rules, rule)
+		rules = s.w.declared[src.Topic].first
 	}
 	selector, err := codecs.NewSelector(rules, codecs.Standard(), nil, codecs.Bounds{})
 	if err != nil {

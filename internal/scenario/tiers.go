@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -13,9 +14,9 @@ import (
 type declared struct {
 	name       string
 	partitions int
-	rule       codecs.Rule // as configured now; none if Codec is empty: JSON that nobody declared
-	first      codecs.Rule // ... when there were no messages yet
-	made       int         // messages
+	rules      []codecs.Rule // as configured now; none: JSON that nobody declared
+	first      []codecs.Rule // ... when there were no messages yet
+	made       int           // messages
 }
 
 func (w *world) declareTier(a *args) error {
@@ -74,26 +75,50 @@ func (w *world) declareTopic(a *args) error {
 		}
 	}
 	d.partitions = a.number("partitions", d.partitions, 1, 64)
-	switch codec := a.options["codec"]; codec {
-	case "":
-	case "undeclared":
-		d.rule.Codecs = nil
-	default:
-		d.rule.Codecs = []string{codec}
-	}
-	d.rule.Past, d.rule.Future = a.duration("past", d.rule.Past), a.duration("future", d.rule.Future)
-	if d.rule.Past < 0 || d.rule.Future < 0 {
-		return a.fail("past and future are lengths of time: they are not negative")
+	if err := d.configure(a); err != nil {
+		return err
 	}
 	if d.made == 0 {
-		d.first = d.rule
+		d.first = d.rules
 	}
 	return nil
 }
 
+// configure replaces the rules of a topic, or puts one before them that holds from a
+// record timestamp on.
+func (d *declared) configure(a *args) error {
+	rule := codecs.Rule{Topics: ".*", Codecs: []string{"json"}}
+	if len(d.rules) > 0 {
+		rule = d.rules[0]
+	}
+	rule.From = time.Time{}
+	undeclared := len(d.rules) == 0
+	switch codec := a.options["codec"]; codec {
+	case "":
+	case "undeclared":
+		undeclared = true
+	default:
+		rule.Codecs, undeclared = []string{codec}, false
+	}
+	rule.Past, rule.Future = a.duration("past", rule.Past), a.duration("future", rule.Future)
+	if rule.Past < 0 || rule.Future < 0 {
+		return a.fail("past and future are lengths of time: they are not negative")
+	}
+	switch {
+	case a.has("from"):
+		rule.From = time.UnixMilli(a.times("from").from).UTC()
+		d.rules = append([]codecs.Rule{rule}, d.rules...)
+	case undeclared:
+		d.rules = nil
+	default:
+		d.rules = []codecs.Rule{rule}
+	}
+	return a.err
+}
+
 func (w *world) declare(name string) *declared {
-	d := &declared{name: name, partitions: 3, rule: codecs.Rule{Topics: ".*", Codecs: []string{"json"}}}
-	d.first = d.rule
+	d := &declared{name: name, partitions: 3, rules: []codecs.Rule{{Topics: ".*", Codecs: []string{"json"}}}}
+	d.first = d.rules
 	w.declared[name] = d
 	w.noteTopic(name)
 	return d
