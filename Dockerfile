@@ -1,6 +1,7 @@
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY audit/go.mod audit/go.sum audit/
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -tags noembed -o /chaperone ./cmd/chaperone

@@ -7,6 +7,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X github.com/chaperone-audit/chaperone/cmd.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
+# Modules of their own: what applications link, and what nobody else should.
+MODULES := audit internal/codecbench
+
 .DEFAULT_GOAL := help
 .PHONY: help demo build test test-fast verify verify-kill lint metrics bench bench-bounds bench-codecs kafka fuzz scenarios simulate topology torture torture-many
 
@@ -23,7 +26,7 @@ build: ## build bin/chaperone
 test: ## all tests, with the race detector, real Apache Kafka and ClickHouse included
 	@scripts/need java mvn npm
 	$(GO) vet ./...
-	cd internal/codecbench && $(GO) vet .
+	@for m in $(MODULES); do echo "$$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 10m ./...) || exit 1; done
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 test-fast: ## the tests that need neither Java nor downloads

@@ -280,6 +280,7 @@ func (m *members) client() *ClientCount {
 		Failures:  o.uint("failures"),
 		Started:   o.int("started", 0),
 		Records:   o.uint("records"),
+		Uncounted: o.uint("uncounted"),
 		unknown:   o.unknown(),
 	}
 }

@@ -70,7 +70,7 @@
 //	powerSums             array    of 7 strings, decimal, below 2^61-1: see PowerSums [zeros]
 //	fingerprintMode       string   how messages are hashed, xxh3-kv-1 [no fingerprint]
 //	timeBasis             string   what event times are: payload, header, record or mixed [unknown]
-//	latencyBasis          string   what a latency ends at: CreateTime, LogAppendTime or unknown [unknown]
+//	latencyBasis          string   what a latency ends at: CreateTime, LogAppendTime, clock (of the counter) or unknown [unknown]
 //	codec                 string   that read the event times [empty]
 //	digest                string   of codec, bounds and window size [empty]
 //	arrival               object   latency up to the moment of reading: the eight fields from meanLatency to negativeLatencyMax [not measured]
@@ -83,12 +83,12 @@
 //	progress.partitions   number   of the topic [0]
 //	progress.compacted    boolean  the topic is known to be compacted [false]
 //	progress.sources      array    of objects, one for each partition counted:
-//	  partition           number
+//	  partition           number   -1 for an application instance
 //	  generation          number   [0]
 //	  base                number   [0]
 //	  segment             number   [0]
 //	  start               number   offset at which the generation began [0]
-//	  next                number   first offset not durably counted
+//	  next                number   first offset not durably counted; of an application instance its version, as of records
 //	  total               number   messages counted in the generation [0]
 //	  time                number   Unix ms, record timestamp of the last one counted [0, none]
 //	  logStart            number   first offset the log still has [unknown]
@@ -99,11 +99,12 @@
 //	missed.reason         string   retention, truncated, recreated, damaged, config, corrupt or recount
 //	missed.since          number   Unix ms, bound of the event times touched [0, unknown]
 //	missed.until          number   likewise
-//	client.attempts       number   messages; in kinds window, hello and goodbye of an application instance [0]
+//	client.attempts       number   messages; of an application instance, in all kinds but missed [0]
 //	client.successes      number   [0]
 //	client.failures       number   [0]
 //	client.started        number   Unix ms, by the instance's clock [0, unknown]
-//	client.records        number   in a goodbye: window records sent [0]
+//	client.records        number   in progress and goodbye: windows, by segment, of which records were sent [0]
+//	client.uncounted      number   messages of all topics that passed and are in no record [0]
 //
 // A record with neither v nor kind is the original's. There every number may be
 // absent, null, a double in exponent form or in quotes; times that are not whole

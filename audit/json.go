@@ -226,6 +226,7 @@ func (o *object) client(c *ClientCount) {
 	o.uint("failures", c.Failures)
 	o.intUnless(0, "started", c.Started)
 	o.uintUnless0("records", c.Records)
+	o.uintUnless0("uncounted", c.Uncounted)
 	o.close(c.unknown)
 }
 

@@ -34,7 +34,7 @@ type Record struct {
 	Tally    *WindowTally   // KindWindow
 	Progress *Progress      // KindProgress
 	Missed   *Missed        // KindMissed
-	Client   *ClientCount   // of application instances: KindWindow, KindHello and KindGoodbye
+	Client   *ClientCount   // of application instances: all kinds but KindMissed
 	Original *OriginalCount // of a record of the original Chaperone, together with Tally
 
 	// Extra holds the JSON fields that this version does not know, as they came
@@ -55,7 +55,7 @@ type WindowTally struct {
 
 	Codec           string // that the event times came from
 	TimeBasis       string // what the codec reads: BasisPayload, BasisHeader, BasisRecord or BasisMixed
-	LatencyBasis    string // what a latency ends at: BasisCreateTime, BasisAppendTime or BasisUnknown
+	LatencyBasis    string // what a latency ends at: BasisCreateTime, BasisAppendTime, BasisClock or BasisUnknown
 	Digest          string // of codec, bounds and window size: unlike ones are not compared
 	FingerprintMode string
 
@@ -84,6 +84,7 @@ const (
 	BasisMixed      = "mixed"
 	BasisCreateTime = "CreateTime"
 	BasisAppendTime = "LogAppendTime"
+	BasisClock      = "clock" // of the counter, when the message passed
 	BasisUnknown    = "unknown"
 )
 
@@ -167,9 +168,11 @@ type ClientCount struct {
 	Attempts, Successes, Failures uint64
 	// Started is when the instance began, Unix milliseconds by its own clock, for people.
 	Started int64
-	// Records is, in a goodbye, how many window records the instance has sent,
-	// each counted once: what is fewer is on its way or lost.
+	// Records is, in a goodbye and in progress, of how many windows, by segment, the
+	// instance has sent records: what is fewer is on its way or lost.
 	Records uint64
+	// Uncounted is how many messages of all topics passed that no record has.
+	Uncounted uint64
 
 	unknown unknown
 }

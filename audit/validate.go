@@ -61,7 +61,7 @@ var (
 
 	kindFields = map[Kind][]string{
 		KindWindow:   slices.Concat(headFields, tallyFields, []string{"client"}),
-		KindProgress: append(slices.Clone(headFields), "progress"),
+		KindProgress: append(slices.Clone(headFields), "progress", "client"),
 		KindHello:    append(slices.Clone(headFields), "client"),
 		KindGoodbye:  append(slices.Clone(headFields), "client"),
 		KindMissed:   append(slices.Clone(headFields), "missed"),
@@ -132,7 +132,7 @@ func (r *Record) validateParts(e *InvalidError) {
 	case KindProgress:
 		e.require(r.Owner != "", "owner", "missing")
 		if r.Progress != nil {
-			r.Progress.validate(e)
+			r.Progress.validate(e, r.Instance != "")
 		}
 	case KindHello, KindGoodbye:
 		e.require(r.Instance != "", "instance", "missing")
@@ -210,12 +210,13 @@ func (l *Latency) validate(e *InvalidError, path string) {
 	e.require(l.Negative > 0 || l.NegativeMax == 0, path+"negativeLatencyMax", "without negativeLatencyCount")
 }
 
-func (p *Progress) validate(e *InvalidError) {
+// validate knows of an application instance that it has no partitions.
+func (p *Progress) validate(e *InvalidError, instance bool) {
 	e.notNegative("progress.askedAfter", p.AskedAfter)
 	e.notNegative("progress.partitions", int64(p.Partitions))
 	for i := range p.Sources {
 		s, path := &p.Sources[i], fmt.Sprintf("progress.sources[%d].", i)
-		e.notNegative(path+"partition", int64(s.Partition))
+		e.require(s.Partition >= 0 || instance && s.Partition == NoPartition, path+"partition", "%d is negative", s.Partition)
 		e.notNegative(path+"generation", s.Generation)
 		e.notNegative(path+"base", s.Base)
 		e.notNegative(path+"segment", s.Segment)

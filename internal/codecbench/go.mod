@@ -15,6 +15,7 @@ require (
 require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic/loader v0.5.3 // indirect
+	github.com/chaperone-audit/chaperone/audit v0.0.0 // indirect
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/golang/snappy v1.0.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -29,3 +30,5 @@ require (
 )
 
 replace github.com/chaperone-audit/chaperone => ../..
+
+replace github.com/chaperone-audit/chaperone/audit => ../../audit

@@ -1,0 +1,202 @@
+package audit
+
+import (
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// A Passage is a message that passes. Key and Value are not kept; nil is null.
+type Passage struct {
+	Key, Value []byte
+	// Time is the event time, Unix milliseconds, the same that all other tiers read. 0
+	// says that the message has none: then it counts where the clock is.
+	Time      int64
+	Malformed bool // the event time could not be read, because the message is broken
+}
+
+// A Topic counts the messages of one topic in a process. Its methods may be called
+// from any goroutine, do not wait for I/O, and allocate nothing but for a window that
+// is new.
+//
+// What sends, counts an attempt when it begins, and a success or a failure when it
+// knows: what is neither is unknown. What only lets messages pass, calls Track. For
+// a consumer, an attempt is a message that was delivered to the application, a success
+// one that it has processed.
+type Topic struct {
+	r       *Recorder
+	name    string
+	stripes []stripe
+	mask    uintptr
+
+	// Of whoever reports.
+	book     book
+	progress int64 // version of the last progress record
+	acked    int64 // ... of the last one acknowledged
+	said     bool  // hello
+	quiet    int   // rounds without a progress record
+}
+
+// A stripe holds what some goroutines have counted since it was last collected. There
+// are several, so that goroutines that count at the same time seldom meet.
+type stripe struct {
+	mu    sync.Mutex
+	cur   *cell // of the last message
+	cells map[int64]*cell
+	_     [104]byte // to a pair of cache lines: neighbours are fetched together
+}
+
+// A cell is what a stripe has of a window.
+type cell struct {
+	from, to int64 // Unix milliseconds
+	counts
+}
+
+// counts are what is counted in a window.
+type counts struct {
+	Tally              // of successes
+	attempts, failures uint64
+}
+
+func (c *counts) merge(o *counts) {
+	c.Tally.Merge(&o.Tally)
+	c.attempts += o.attempts
+	c.failures += o.failures
+}
+
+func (c *counts) empty() bool { return c.Count|c.attempts|c.failures == 0 }
+
+// maxCells bounds how many windows a stripe has between two rounds.
+const maxCells = 1024
+
+func newTopic(r *Recorder, name string) *Topic {
+	n := 1
+	for n < min(runtime.GOMAXPROCS(0), 16) {
+		n *= 2
+	}
+	t := &Topic{r: r, name: name, stripes: make([]stripe, n), mask: uintptr(n - 1), book: newBook(r.o.Windows)}
+	return t
+}
+
+// Name is the topic's.
+func (t *Topic) Name() string { return t.name }
+
+// Track counts a message that passes: an attempt and a success.
+func (t *Topic) Track(p *Passage) { t.count(p, 1, 1, 0) }
+
+// Attempt counts a message that is about to be sent, or was delivered.
+func (t *Topic) Attempt(p *Passage) { t.count(p, 1, 0, 0) }
+
+// Success counts a message that was acknowledged, or processed.
+func (t *Topic) Success(p *Passage) { t.count(p, 0, 1, 0) }
+
+// Failure counts a message that was given up.
+func (t *Topic) Failure(p *Passage) { t.count(p, 0, 0, 1) }
+
+func (t *Topic) count(p *Passage, attempt, success, failure uint64) {
+	var hash uint64
+	fingerprint := t.r.o.Fingerprint
+	if success > 0 && fingerprint != NoFingerprint {
+		hash = Hash(p.Key, p.Value) // before the lock
+	}
+	now := t.r.clock.now()
+	at, class := p.Time, Timed
+	switch {
+	case p.Malformed:
+		at, class = now, Malformed
+	case at == 0:
+		at, class = now, NoTime
+	case at < now-t.r.bounds.past || at > now+t.r.bounds.future:
+		at, class = now, OutOfBounds
+	}
+	s := t.lock()
+	c := s.cur
+	if c == nil || at < c.from || at >= c.to {
+		if c = s.cell(at, int64(t.r.o.Window.Seconds())); c == nil {
+			s.mu.Unlock()
+			t.r.stats.uncounted.Add(success)
+			return
+		}
+	}
+	if t.r.closed.Load() {
+		s.mu.Unlock()
+		t.r.stats.uncounted.Add(success)
+		return
+	}
+	c.attempts += attempt
+	c.failures += failure
+	if success > 0 {
+		c.Count++
+		c.Bytes += uint64(len(p.Key) + len(p.Value))
+		switch class {
+		case Timed:
+			c.Latency.Add(now - at)
+		case NoTime:
+			c.NoTime++
+		case Malformed:
+			c.Malformed++
+		case OutOfBounds:
+			c.OutOfBounds++
+		}
+		if fingerprint != NoFingerprint {
+			c.Fingerprint += hash
+			if fingerprint == PowerSumFingerprint {
+				c.PowerSums.Add(hash)
+			}
+		}
+	}
+	s.mu.Unlock()
+}
+
+// lock picks a stripe and locks it. Where the stack is tells goroutines apart well
+// enough; if another one is there already, the next stripe is as good.
+func (t *Topic) lock() *stripe {
+	var here byte
+	i := uintptr(unsafe.Pointer(&here)) >> 10 * 0x9e3779b1 >> 16 & t.mask
+	s := &t.stripes[i]
+	if !s.mu.TryLock() {
+		s = &t.stripes[(i+1)&t.mask]
+		s.mu.Lock()
+	}
+	return s
+}
+
+// cell finds or makes that of an event time, and turns to it; nil if there are too many.
+func (s *stripe) cell(ms, size int64) *cell {
+	w := WindowAt(ms, size)
+	c := s.cells[w.Start]
+	if c == nil {
+		if len(s.cells) >= maxCells {
+			return nil
+		}
+		if s.cells == nil {
+			s.cells = map[int64]*cell{}
+		}
+		c = &cell{from: w.Start * 1000, to: w.End() * 1000}
+		s.cells[w.Start] = c
+	}
+	s.cur = c
+	return c
+}
+
+// collect moves what stripes have counted into the book, and says how many messages.
+func (t *Topic) collect() (n uint64) {
+	for i := range t.stripes {
+		s := &t.stripes[i]
+		s.mu.Lock()
+		for start, c := range s.cells {
+			if c.empty() { // nothing since the last round: it is over
+				delete(s.cells, start)
+				if s.cur == c {
+					s.cur = nil
+				}
+				continue
+			}
+			n += c.attempts + c.Count + c.failures
+			t.book.merge(start, &c.counts)
+			c.counts = counts{}
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
