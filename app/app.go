@@ -341,7 +341,7 @@ func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Proc
 		return nil, fmt.Errorf("schema_registries: %w", err)
 	}
 	env := &codecs.Env{Registries: registries}
-	if len(registries) > 0 {
+	if len(a.cfg.Codecs) > 0 {
 		env.Notice = newNotices(a.health.Part("codecs"), a.log.With("part", "codecs")).say
 	}
 	selector, err := a.cfg.Selector(a.o.Codecs, env)

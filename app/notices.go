@@ -32,14 +32,20 @@ func newNotices(part *health.Part, log *slog.Logger) *notices {
 func (n *notices) say(text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.said) == mostNotices || slices.Contains(n.said, text) {
+	if slices.Contains(n.said, text) {
+		return
+	}
+	n.log.Warn("a schema and the configuration do not go together", "what", text)
+	if len(n.said) == mostNotices {
 		return
 	}
 	n.said = append(n.said, text)
-	n.log.Warn("a schema and the configuration do not go together", "what", text)
 	more := ""
-	if len(n.said) > 1 {
-		more = fmt.Sprintf(" (and %d more, in the log)", len(n.said)-1)
+	switch {
+	case len(n.said) == mostNotices:
+		more = fmt.Sprintf(" (and %d or more others, in the log)", mostNotices-1)
+	case len(n.said) > 1:
+		more = fmt.Sprintf(" (and %d others, in the log)", len(n.said)-1)
 	}
 	n.part.Degraded(n.said[0] + more)
 }

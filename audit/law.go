@@ -9,7 +9,8 @@ import (
 // LawHash is a hash of what the promise of the package comment fixes: two
 // records with equal Identity and Version must have equal hashes, whoever wrote
 // them. What the promise does not cover is left out: who counted, what depends on
-// a clock, how much a reader knew of the log, and fields of a newer program.
+// a clock, how much a reader knew of the log, fields of a newer program, and the
+// digest: of two digests that read a window alike, one may continue the other.
 func (t *WindowTally) LawHash() uint64 {
 	var room [2048]byte
 	b := room[:0]
@@ -28,7 +29,6 @@ func (t *WindowTally) LawHash() uint64 {
 	if t.Partial {
 		b = append(b, 1)
 	}
-	b = append(append(b, t.Digest...), 0)
 	b = append(b, t.FingerprintMode...)
 	return xxh3.HashSeed(b, hashSeed)
 }

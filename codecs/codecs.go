@@ -25,10 +25,11 @@ type Message struct {
 	TimeType   TimeType
 }
 
-// Clone is a copy that is not borrowed.
-func (m *Message) Clone() *Message {
+// Beginning is a copy that is not borrowed, of which key, value and headers are at
+// most so long. That is enough to learn from: see Learner.
+func (m *Message) Beginning(most int) *Message {
 	c := *m
-	c.Key, c.Value, c.Headers = clone(m.Key), clone(m.Value), clone(m.Headers)
+	c.Key, c.Value, c.Headers = clone(m.Key[:min(most, len(m.Key))]), clone(m.Value[:min(most, len(m.Value))]), clone(m.Headers[:min(most, len(m.Headers))])
 	return &c
 }
 
@@ -87,8 +88,9 @@ type Codec interface {
 // it succeeds, and asks again.
 type Learner interface {
 	Codec
-	// Learn gets what EventTime lacked for a message. It makes one attempt, ends
-	// with ctx, and may be called for the same thing by many at once. Its error is
-	// for people; the caller waits and tries again.
+	// Learn gets what EventTime lacked for a message, of which it may see no more than
+	// the beginning, a kilobyte at least. It makes one attempt, ends with ctx, and may be
+	// called for the same thing by many at once. Its error is for people; the caller
+	// waits and tries again.
 	Learn(ctx context.Context, m *Message) error
 }

@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
 )
@@ -21,10 +22,9 @@ const cloudTimeHeader = "ce_time"
 // own clients.
 //
 // Which time: a text, see [Times]; or a signed integer of eight bytes, most
-// significant first, as Java's serializers write it. The two cannot be confused:
-// such an integer begins with a byte below 0x20 for all times to the year 2262 in
-// nanoseconds, and a text never does. chaperone-time is in milliseconds, whatever
-// the unit.
+// significant first, as Java's serializers write it. What has eight bytes is a text if
+// all of them are printable ASCII, which those of no time in seconds, milliseconds or
+// microseconds are. chaperone-time is in milliseconds, whatever the unit.
 var headerBuilder = Builder{
 	Keys: append([]string{"headers"}, TimeKeys...),
 	Build: func(r Rule, _ *Env) (Codec, error) {
@@ -36,10 +36,11 @@ var headerBuilder = Builder{
 			}
 		}
 		var set []string
-		if len(r.Headers) > 0 {
+		usual := []string{TimeHeader, cloudTimeHeader}
+		if len(r.Headers) == 0 {
+			c.headers = usual
+		} else if !slices.Equal(r.Headers, usual) {
 			set = append(set, "headers="+Quoted(r.Headers))
-		} else {
-			c.headers = []string{TimeHeader, cloudTimeHeader}
 		}
 		c.name = Named("header", append(set, c.times.Names()...)...)
 		return c, p.Err()
@@ -79,7 +80,7 @@ var inMilliseconds = Times{unit: milliseconds}
 func (t *Times) bytes(b []byte) (int64, Status) {
 	var ms int64
 	var ok bool
-	if len(b) == 8 && b[0] < 0x20 {
+	if len(b) == 8 && slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' }) {
 		ms, ok = t.Int(int64(binary.BigEndian.Uint64(b)))
 	} else {
 		ms, ok = t.Text(b)

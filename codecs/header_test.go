@@ -30,6 +30,9 @@ func TestTimesOutsideThePayload(t *testing.T) {
 		{"the first that is there, not the first in the message", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x", "y", "z"}}, codecs.Message{Headers: encode(header{"z", text("1")}, header{"y", text("2")})}, 2000},
 		{"eight bytes as Java writes them", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", eight(ms)})}, ms},
 		{"eight bytes of nanoseconds", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", eight(ms*1e6 + 999999)})}, ms},
+		{"nanoseconds of 2044", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", eight(2335219200000 * 1e6)})}, 2335219200000},
+		{"eight bytes before 1970", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", eight(-1000)})}, -1000000},
+		{"eight letters are no time", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", text("tomorrow")})}, codecs.Malformed},
 		{"eight digits are a text", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x"}}, codecs.Message{Headers: encode(header{"x", text("12345678")})}, 12345678000},
 		{"a broken header ends it", codecs.Rule{Codecs: []string{"header"}, Headers: []string{"x", "y"}}, codecs.Message{Headers: encode(header{"x", text("soon")}, header{"y", text("2")})}, codecs.Malformed},
 

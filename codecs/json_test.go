@@ -107,6 +107,7 @@ func TestJSON(t *testing.T) {
 		{name: "a layout with a zone of its own", doc: `{"ts":"21/Nov/2026:20:20:00 +0200"}`, want: ms - 123, rule: codecs.Rule{Layouts: []string{"02/Jan/2006:15:04:05 -0700"}}},
 		{name: "a zone for those that have none", doc: `{"ts":"2026-11-21 20:20:00"}`, want: ms - 123, rule: codecs.Rule{Layouts: []string{time.DateTime}, Zone: "+02:00"}},
 		{name: "which RFC 3339 does not need", doc: `{"ts":"2026-11-21T18:20:00Z"}`, want: ms - 123, rule: codecs.Rule{Layouts: []string{time.DateTime}, Zone: "+02:00"}},
+		{name: "a number beside a layout", doc: `{"ts":"1795285200123"}`, want: ms, rule: codecs.Rule{Layouts: []string{time.DateTime}}},
 		{name: "a layout of digits goes before a number", doc: `{"ts":"20261121182000"}`, want: ms - 123, rule: codecs.Rule{Layouts: []string{"20060102150405"}}},
 
 		{name: "a schema's number before the document", doc: "\x00\x00\x00\x00\x07{\"ts\":1}", want: 1000},

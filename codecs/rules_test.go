@@ -62,7 +62,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 		{Topics: "x", Codecs: []string{"broken"}},
 		{Topics: "x", Codecs: []string{"lazy"}},
 		{Topics: "y", Codecs: []string{"json"}, AnyCase: true},
-		{Topics: "y", Codecs: []string{"header", "header", "key"}, From: time.Unix(-1, 0), Layouts: []string{"15:04", "MST 2006-01-02 15:04"}, Zone: "Europe/Berlin", Headers: []string{""}},
+		{Topics: "y", Codecs: []string{"header", "header", "key"}, From: time.Unix(-1, 0), Layouts: []string{"15:04", "MST 2006-01-02 15:04", "2006-01-02 03:04:05"}, Zone: "Europe/Berlin", Headers: []string{""}},
 		{Topics: "y", Codecs: []string{"json", "record"}, Headers: []string{"t"}, Message: "a.b", Zone: "+01:00"},
 		{Topics: "z", From: time.Unix(1, 1)},
 	}, builders, nil, codecs.Bounds{Future: -1})
@@ -92,6 +92,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 		`rules[6].any_case: is set without fields; leave it out, since ts and timestamp are found in any case`,
 		`rules[7].layouts: "15:04" does not tell 2001-02-03 04:05:06 from 2002-02-03 04:05:06; write how 2006-01-02 15:04:05 would look`,
 		`rules[7].layouts: "MST 2006-01-02 15:04" has the name of a zone, which means different things in different places; use an offset such as -07:00, or zone`,
+		`rules[7].layouts: "2006-01-02 03:04:05" does not tell 2001-02-03 04:05:06 from 2001-02-03 16:05:06; write how 2006-01-02 15:04:05 would look`,
 		`rules[7].zone: "Europe/Berlin" is no offset from UTC, such as +02:00; named zones are not taken, for their rules change`,
 		`rules[7].headers: has an empty name`,
 		`rules[7].codec: "header" is there twice`,

@@ -11,8 +11,9 @@ import (
 )
 
 // Times reads event times out of numbers and texts, as a rule has it: all formats
-// give the same answer to the same number and to the same text. Its methods
-// allocate nothing and are safe for concurrent use.
+// give the same answer to the same number and to the same text. Its methods are safe
+// for concurrent use, and allocate nothing, unless a text has to be held against a
+// layout that it does not fit.
 //
 // A number counts units since 1970. Without a Unit it is told by its magnitude, in
 // steps of a thousand: up to 999,999,999,999 seconds (as in the original
@@ -26,7 +27,7 @@ import (
 // as JSON has it.
 type Times struct {
 	unit    unit
-	layouts []string
+	layouts []layout
 	zone    *time.Location
 	name    string
 }
@@ -40,13 +41,15 @@ var TimeKeys = []string{"unit", "layouts", "zone"}
 
 // NewTimes makes Times of a rule. What is wrong with it goes to p.
 func NewTimes(r Rule, p *Problems) Times {
-	t := Times{layouts: r.Layouts, zone: time.UTC}
+	t := Times{zone: time.UTC}
 	var ok bool
 	if t.unit, ok = units[r.Unit]; !ok {
 		p.Add("unit", "%q is not a unit; use s, ms, us or ns, or leave it out to tell them apart by magnitude", r.Unit)
 	}
 	for _, l := range r.Layouts {
 		checkLayout(l, p)
+		_, n := scanDecimal([]byte(sample.Format(l)))
+		t.layouts = append(t.layouts, layout{l, n == len(sample.Format(l))})
 	}
 	if r.Zone != "" {
 		if s, ok := zoneOffset([]byte(r.Zone)); ok {
@@ -81,11 +84,20 @@ func (t *Times) Names() []string {
 	return []string{t.name}
 }
 
+// A layout is how texts look; all digits, if they can be taken for a number.
+type layout struct {
+	text   string
+	digits bool
+}
+
+// sample is a time of which each part is another number.
+var sample = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+
 // checkLayout refuses a layout that does not hold a moment. Names of zones are no
 // part of one: what they mean depends on where it is read.
 func checkLayout(layout string, p *Problems) {
-	a := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	for _, b := range []time.Time{a.AddDate(1, 0, 0), a.AddDate(0, 1, 0), a.AddDate(0, 0, 1), a.Add(time.Hour), a.Add(time.Minute)} {
+	a := sample
+	for _, b := range []time.Time{a.AddDate(1, 0, 0), a.AddDate(0, 1, 0), a.AddDate(0, 0, 1), a.Add(time.Hour), a.Add(12 * time.Hour), a.Add(time.Minute)} {
 		if a.Format(layout) == b.Format(layout) {
 			p.Add("layouts", "%q does not tell %s from %s; write how 2006-01-02 15:04:05 would look", layout, a.Format(time.DateTime), b.Format(time.DateTime))
 			return
@@ -139,12 +151,18 @@ func (t *Times) Text(b []byte) (ms int64, ok bool) {
 			return ms, true
 		}
 	}
+	d, n := scanDecimal(b)
+	number := n > 0 && n == len(b)
 	for _, l := range t.layouts {
-		if ms, ok = t.layout(l, b); ok {
+		// A layout of digits goes before a number; no other one fits it.
+		if number && !l.digits {
+			continue
+		}
+		if ms, ok = t.layout(l.text, b); ok {
 			return ms, true
 		}
 	}
-	if d, n := scanDecimal(b); n > 0 && n == len(b) {
+	if number {
 		return d.time(t.unit)
 	}
 	return 0, false

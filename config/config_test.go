@@ -189,7 +189,8 @@ func TestOthersVariablesAreIgnoredAndNamed(t *testing.T) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	const password = "tomato"
-	c := mustLoad(t, "store: {dsn: 'clickhouse://u:tomato@h:9000/d?secure=true&access_token=tomato'}", nil,
+	c := mustLoad(t, "store: {dsn: 'clickhouse://u:tomato@h:9000/d?secure=true&access_token=tomato'}\n"+
+		"schema_registries:\n- {name: a, urls: ['https://u:tomato@h'], token: ''}\n- {name: b, urls: ['https://h'], user: u, password: tomato}\n- {name: c, urls: ['https://h'], token: tomato}\n", nil,
 		"clusters.0.sasl.mechanism=PLAIN", "clusters.0.sasl.user=u", "clusters.0.sasl.password="+password)
 	var logged strings.Builder
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "c", c, "p", c.Clusters[0].SASL.Password, "dsn", c.Store.DSN)

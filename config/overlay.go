@@ -165,7 +165,14 @@ func (c *Config) set(path []string, text, where string, p *problems) {
 	case v.Kind() == reflect.Slice && (isList(v) || strings.HasPrefix(strings.TrimSpace(text), "[")):
 		(&decoder{problems: p, where: where}).decode(key, v, []byte(text))
 	case v.Kind() == reflect.Slice:
-		v.Set(reflect.ValueOf(commaSeparated(text)).Convert(v.Type()))
+		list := reflect.MakeSlice(v.Type(), 0, 4)
+		for _, s := range commaSeparated(text) {
+			list = reflect.Append(list, reflect.ValueOf(s).Convert(v.Type().Elem()))
+		}
+		if list.Len() == 0 {
+			list = reflect.Zero(v.Type())
+		}
+		v.Set(list)
 	default:
 		if err := setScalar(v, text); err != nil {
 			p.add(key, where, "%v", err)

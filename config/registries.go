@@ -13,7 +13,7 @@ import (
 // A Registry has the schemas that messages name by number: one over HTTP, or a folder.
 type Registry struct {
 	Name         string        `yaml:"name"`
-	URLs         []string      `yaml:"urls"`
+	URLs         []DSN         `yaml:"urls"`
 	User         string        `yaml:"user"`
 	Password     Secret        `yaml:"password"`
 	PasswordFile string        `yaml:"password_file"`
@@ -32,7 +32,7 @@ func (r *Registry) Place() string {
 	}
 	var urls []string
 	for _, u := range r.URLs {
-		urls = append(urls, DSN(u).String())
+		urls = append(urls, u.String())
 	}
 	return strings.Join(urls, ",")
 }
@@ -82,7 +82,11 @@ func (r *Registry) open() (codecs.Registry, error) {
 		return nil, errors.New("urls: is empty; give some, or a dir with schemas")
 	}
 	var wrong []error
-	o := registry.Options{Name: r.Name, URLs: r.URLs, User: r.User, Timeout: r.Timeout, Missing: registry.Missing(r.Missing)}
+	var urls []string
+	for _, u := range r.URLs {
+		urls = append(urls, string(u))
+	}
+	o := registry.Options{Name: r.Name, URLs: urls, User: r.User, Timeout: r.Timeout, Missing: registry.Missing(r.Missing)}
 	var err error
 	if o.Password, err = secret("password", r.Password, r.PasswordFile); err != nil {
 		wrong = append(wrong, err)

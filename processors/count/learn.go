@@ -27,7 +27,7 @@ func (e *unready) Error() string {
 // before it is counted; the epoch there is not known.
 func (x *source) learnNext(r *logs.Record) {
 	x.lost = &unready{r.Offset, x.subject.Extract.Codec()}
-	x.wants = r.Message.Clone()
+	x.wants = r.Message.Beginning(learnFrom)
 	x.reading = false
 	if x.learnt == r.Offset { // it was told, and still does not know
 		x.retry = time.Now().Add(retryAfter)
@@ -53,23 +53,32 @@ func (s *shard) learn(ctx context.Context, x *source) (waits bool) {
 	return true
 }
 
-// Bounds of the time between two attempts to learn the same.
 const (
+	// Bounds of the time between two attempts to learn the same.
 	learnAfter  = 500 * time.Millisecond
 	learnAtMost = 15 * time.Second
+	// learnFor is how long is tried before the source is read again all the same: what
+	// is wanted may have become another thing, such as a broker that is newer now.
+	learnFor = 2 * time.Minute
+	// learnFrom is how much is kept of a message to learn from: thousands of sources may
+	// wait for one registry.
+	learnFrom = 1 << 10
 )
 
 func (s *shard) keepLearning(ctx context.Context, x *source, wants *codecs.Message) {
+	begin := time.Now()
 	for pause := learnAfter; ; pause = min(2*pause, learnAtMost) {
 		err := x.subject.Extract.Learn(ctx, wants)
 		x.mu.Lock()
-		if err == nil || ctx.Err() != nil || !s.p.dir.lists(x.Source) {
+		if err != nil {
+			x.note(fmt.Errorf("%w: %w", x.lost, err))
+		}
+		if err == nil || ctx.Err() != nil || !s.p.dir.lists(x.Source) || time.Since(begin) > learnFor {
 			x.wants, x.learning = nil, false
 			x.mu.Unlock()
 			s.reopen()
 			return
 		}
-		x.note(fmt.Errorf("%w: %w", x.lost, err))
 		x.mu.Unlock()
 		select {
 		case <-ctx.Done():

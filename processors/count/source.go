@@ -53,8 +53,13 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 	x.trouble = nil
 	bytes := 0
 	before := x.c.Stats()
-	n := 0
-	for ; n < len(b.Records) && x.subject.Event(&b.Records[n], &x.window, &x.e); n++ {
+	begin, n := x.c.Next(), 0
+	for ; n < len(b.Records); n++ {
+		if r := &b.Records[n]; r.Offset < begin {
+			x.subject.Again(r, &x.e)
+		} else if !x.subject.Event(r, &x.window, &x.e) {
+			break
+		}
 		x.c.Add(&x.e)
 		bytes += x.e.Bytes
 	}
@@ -62,7 +67,7 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 	ready := n == len(b.Records)
 	if ready {
 		x.c.Advance(b.Next, b.Epoch)
-	} else if n > 0 {
+	} else if x.c.Next() > begin {
 		x.c.Advance(x.c.Next(), -1)
 	}
 	x.shard.p.metrics.consumed(n, bytes, before, x.c.Stats())

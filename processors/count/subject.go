@@ -30,13 +30,20 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (read
 	if start := w.Start * 1000; ms < start || ms >= start+w.Size*1000 {
 		*w = audit.WindowAt(ms, s.Size)
 	}
-	e.Offset, e.Window, e.Time = r.Offset, w.Start, r.Time
-	e.Bytes = len(r.Key) + len(r.Value)
-	e.Hash = audit.Hash(r.Key, r.Value)
+	s.Again(r, e)
+	e.Window = w.Start
 	if e.Class, e.Latency = class, r.Time-ms; r.Time < 0 {
 		e.Latency = audit.NoLatency
 	}
 	return true
+}
+
+// Again makes e the event of a message that has been counted and is read again, only
+// to see whether it is the same: its codec is not asked, and so not waited for.
+func (s *Subject) Again(r *logs.Record, e *counter.Event) {
+	e.Offset, e.Time = r.Offset, r.Time
+	e.Bytes = len(r.Key) + len(r.Value)
+	e.Hash = audit.Hash(r.Key, r.Value)
 }
 
 // Row is the record of a row under its key in the table. The ledger is that of
@@ -49,7 +56,7 @@ func (s *Subject) Row(k counter.Key, r *counter.Row, led *counter.Ledger) *audit
 		Kind: audit.KindWindow, Identity: id, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: s.Host,
 		Tally: &audit.WindowTally{
 			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
-			Codec: s.Extract.Codec(), TimeBasis: s.Extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Digest,
+			Codec: s.Extract.Codec(), TimeBasis: s.Extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Reading,
 			FingerprintMode: audit.FingerprintMode,
 		},
 	}

@@ -2,6 +2,7 @@ package counter
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"testing"
 )
@@ -34,7 +35,7 @@ func TestRowsThatRest(t *testing.T) {
 					tabs[i].round(t, c)
 				}
 			}
-			if both[0].State() != both[1].State() || both[0].Len() != both[1].Len() || len(tabs[0]) != len(tabs[1]) {
+			if !reflect.DeepEqual(both[0].State(), both[1].State()) || both[0].Len() != both[1].Len() || len(tabs[0]) != len(tabs[1]) {
 				t.Fatalf("seed %d: ledgers %+v and %+v, %d and %d rows, %d and %d entries", seed, both[0].State(), both[1].State(),
 					both[0].Len(), both[1].Len(), len(tabs[0]), len(tabs[1]))
 			}

@@ -15,7 +15,7 @@ import (
 //	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n lastHash?
 //	L 1 generation base start windows digest cutTime next segment segmentCount
 //	    total last lastHash lastTime epoch missed?{from to reason since}
-//	    newest reading
+//	    newest reading n {digest until}*n
 //
 // Numbers are varints, zigzag where they are signed; hashes and power sums,
 // which use all their bits, have 8 bytes, little-endian; strings have their
@@ -83,6 +83,11 @@ func (l *Ledger) Append(b []byte) []byte {
 	}
 	w.ints(l.Newest)
 	w.string(l.Reading)
+	w.uints(uint64(len(l.Former)))
+	for _, f := range l.Former {
+		w.string(f.Digest)
+		w.ints(f.Until)
+	}
 	return w.b
 }
 
@@ -190,6 +195,11 @@ func (r *reader) ledger() *Ledger {
 	l.Newest, l.Reading = unknownTime, l.Digest
 	if len(r.b) > 0 { // else an older program wrote it
 		l.Newest, l.Reading = r.int(), r.string()
+		for range min(r.uint(), longString) {
+			if r.bad == "" {
+				l.Former = append(l.Former, Former{r.string(), r.int()})
+			}
+		}
 	}
 	r.check(l.Generation >= 0 && l.Segment >= 0 && windows >= 1 && windows <= math.MaxInt32, "generation, segment or windows cannot be")
 	r.check(l.Start >= 0 && l.Start <= l.Next && l.Last < l.Next && l.SegmentCount <= l.Total, "offsets or counts cannot be")

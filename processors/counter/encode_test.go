@@ -25,7 +25,7 @@ func sampleLedger() *Ledger {
 		Generation: 2, Base: 1, Start: 5, Windows: 64, Digest: "json:ts|24h|600",
 		Missed:  &Gap{From: 3, To: 5, Reason: audit.MissedRetention, Since: 1e12},
 		CutTime: math.MaxInt64, Next: 1 << 50, Segment: 9, SegmentCount: 12, Total: 1 << 45,
-		Last: 1<<50 - 3, LastHash: math.MaxUint64, LastTime: -1, Epoch: 7, Newest: 1e12, Reading: "avro:ts|24h|600",
+		Last: 1<<50 - 3, LastHash: math.MaxUint64, LastTime: -1, Epoch: 7, Newest: 1e12, Reading: "avro:ts|24h|600", Former: []Former{{"json", 7}, {"", math.MinInt64}},
 	}
 }
 
@@ -34,6 +34,11 @@ func tail(l *Ledger) int {
 	var w writer
 	w.ints(l.Newest)
 	w.string(l.Reading)
+	w.uints(uint64(len(l.Former)))
+	for _, f := range l.Former {
+		w.string(f.Digest)
+		w.ints(f.Until)
+	}
 	return len(w.b)
 }
 
@@ -91,7 +96,7 @@ func TestEncoding(t *testing.T) {
 		l := sampleLedger()
 		b := l.Append(nil)
 		got, err := Decode(b[:len(b)-tail(l)])
-		l.Newest, l.Reading = unknownTime, l.Digest
+		l.Newest, l.Reading, l.Former = unknownTime, l.Digest, nil
 		if err != nil || !reflect.DeepEqual(got.Ledger, l) {
 			t.Errorf("%+v, %v", got.Ledger, err)
 		}

@@ -161,7 +161,7 @@ func (c *Counter) Restart(start int64, reason audit.MissedReason) error {
 			start = max(start, r.Last+1)
 		}
 	}
-	l := newLedger(old.Generation+1, start, &Options{Windows: old.Windows, Digest: old.Reading})
+	l := newLedger(old.Generation+1, start, &Options{Windows: old.Windows, Digest: old.Reading, Former: old.Former})
 	l.Base = old.Base
 	l.Missed = old.gap(start, reason)
 	c.begin(l)

@@ -44,6 +44,12 @@ func TestACodecThatFollowsUponAnother(t *testing.T) {
 			if x.fresh {
 				return
 			}
+			// While it is rolled out, those with the old codec take over now and then.
+			tab.round(t, c)
+			old := options("c")
+			if back, found := Recover(old, Edges{0, 1000}, tab); found.Fresh || back.State().Reading != "json" {
+				t.Errorf("an owner with the old codec finds %+v", found)
+			}
 			for o := c.Next(); o < 10; o++ {
 				c.Add(event(o, 0))
 			}

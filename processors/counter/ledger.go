@@ -17,17 +17,18 @@ type Ledger struct {
 	Missed     *Gap   // before the generation; nil if there is none. Not to be changed
 	Digest     string // of codec, bounds and window size, as the generation began
 
-	CutTime      int64  // see Cuts; NoCut if counting began at offset 0, or nothing is counted yet
-	Next         int64  // first offset not counted
-	Segment      int64  // the open segment, at Next
-	SegmentCount uint64 // messages of it before Next; the rows must agree
-	Total        uint64 // messages of the generation before Next
-	Last         int64  // offset of the last message counted, by a former generation if need be; -1 if none
-	LastHash     uint64 // its hash: tells a log that was cut and grew again
-	LastTime     int64  // its record timestamp, Unix milliseconds
-	Epoch        int32  // leader epoch at Next, -1 if the reader does not know it
-	Newest       int64  // latest record timestamp that the generation has counted, Unix milliseconds; unknownTime if an older program wrote the ledger
-	Reading      string // digest under which its messages are read now: Digest, or one that says the same of all of them; see Options.Former
+	CutTime      int64    // see Cuts; NoCut if counting began at offset 0, or nothing is counted yet
+	Next         int64    // first offset not counted
+	Segment      int64    // the open segment, at Next
+	SegmentCount uint64   // messages of it before Next; the rows must agree
+	Total        uint64   // messages of the generation before Next
+	Last         int64    // offset of the last message counted, by a former generation if need be; -1 if none
+	LastHash     uint64   // its hash: tells a log that was cut and grew again
+	LastTime     int64    // its record timestamp, Unix milliseconds
+	Epoch        int32    // leader epoch at Next, -1 if the reader does not know it
+	Newest       int64    // latest record timestamp that the generation has counted, Unix milliseconds; unknownTime if an older program wrote the ledger
+	Reading      string   // digest under which its messages are read now: Digest, or one that says the same of all of them
+	Former       []Former // those that Reading continues; not to be changed
 }
 
 // unknownTime is later than any.
@@ -80,7 +81,7 @@ func (l *Ledger) cut(time int64) {
 func newLedger(generation, start int64, o *Options) Ledger {
 	return Ledger{
 		Generation: generation, Start: start, Windows: max(1, o.Windows), Digest: o.Digest,
-		CutTime: NoCut, Next: start, Last: -1, Epoch: -1, Newest: math.MinInt64, Reading: o.Digest,
+		CutTime: NoCut, Next: start, Last: -1, Epoch: -1, Newest: math.MinInt64, Reading: o.Digest, Former: o.Former,
 	}
 }
 

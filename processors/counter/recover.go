@@ -33,14 +33,15 @@ type Former struct {
 }
 
 // continues says whether what a ledger has counted means the same under the digest
-// of the options. Of rows ahead of it that is not known: their messages are skipped
-// when they are read again, and nobody else has their timestamps.
+// of the options, which may follow upon the ledger's or, while a codec is rolled out,
+// come before it. Of rows ahead of the ledger that is not known: their messages are
+// skipped when they are read again, and nobody else has their timestamps.
 func (o *Options) continues(l *Ledger, rowsAhead bool) bool {
-	if l.Reading == o.Digest {
-		return true
+	until := func(list []Former, digest string) bool {
+		i := slices.IndexFunc(list, func(f Former) bool { return f.Digest == digest })
+		return i >= 0 && l.Newest < list[i].Until
 	}
-	i := slices.IndexFunc(o.Former, func(f Former) bool { return f.Digest == l.Reading })
-	return i >= 0 && l.Newest < o.Former[i].Until && !rowsAhead
+	return l.Reading == o.Digest || !rowsAhead && (until(o.Former, l.Reading) || until(l.Former, o.Digest))
 }
 
 // Edges are the ends of a log: the first offset that it has, and the next one
@@ -91,7 +92,7 @@ func Recover(o Options, log Edges, table map[Key]Entry) (*Counter, Found) {
 		}
 	}
 	if reason == "" {
-		c.led.Reading = o.Digest
+		c.led.Reading, c.led.Former = o.Digest, o.Former
 		return c, Found{}
 	}
 	start := max(log.Oldest, led.Next, s.high+1)
