@@ -11,6 +11,17 @@ import (
 // A Path leads to a field by the names of those around it and its own.
 type Path []string
 
+// String is the path as a rule has it.
+func (p Path) String() string {
+	names := slices.Clone(p)
+	for i, name := range names {
+		names[i] = escape.Replace(name)
+	}
+	return strings.Join(names, ".")
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `.`, `\.`)
+
 // Fields are where a rule looks for the event time.
 type Fields struct {
 	Paths   []Path // in the order of the rule

@@ -16,9 +16,9 @@ const maxHints = 8
 func noTimeIn(root *node, fields *codecs.Fields) string {
 	var wanted, why []string
 	for _, path := range fields.Paths {
-		wanted = append(wanted, written(path))
+		wanted = append(wanted, path.String())
 		if t := typeAt(root, fields, path); t != nil {
-			why = append(why, fmt.Sprintf("%s is %s, which is no time", written(path), t.describe()))
+			why = append(why, fmt.Sprintf("%s is %s, which is no time", path, t.describe()))
 		}
 	}
 	s := fmt.Sprintf("%s, has no time in %s", root.describe(), strings.Join(wanted, " or "))
@@ -86,7 +86,7 @@ func timestampsIn(root *node) (hints []string) {
 		}
 		seen[at.node] = true
 		if r := readingOf(at.node); millis <= r && r <= nanos && len(at.path) > 0 {
-			hints = append(hints, written(at.path))
+			hints = append(hints, at.path.String())
 		}
 		if at.kind == "union" {
 			for _, b := range at.children {
@@ -98,15 +98,6 @@ func timestampsIn(root *node) (hints []string) {
 		}
 	}
 	return slices.Compact(hints)
-}
-
-// written is a path as a rule has it.
-func written(p codecs.Path) string {
-	names := slices.Clone(p)
-	for i := range names {
-		names[i] = strings.NewReplacer(`\`, `\\`, `.`, `\.`).Replace(names[i])
-	}
-	return strings.Join(names, ".")
 }
 
 // seldom remembers what has been told of things that messages name. Broken ones may

@@ -126,7 +126,7 @@ func numbered(f codecs.Fields, p *codecs.Problems) (list plan) {
 		for _, s := range path {
 			n, err := fieldNumber(s)
 			if err != nil {
-				p.Add("fields", "%q in %q %w", s, strings.Join(path, "."), err)
+				p.Add("fields", "%q in %q %w", s, path, err)
 			}
 			c.path = append(c.path, hop{num: n, bytes: true, group: true})
 		}
