@@ -45,7 +45,7 @@ func (e *Env) RegistryOf(r Rule, p *Problems) (found Registry, identity string) 
 	name := r.Registry
 	switch {
 	case len(names) == 0:
-		p.Add("registry", "there is none; add one to schema_registries, or use another framing")
+		p.Add("registry", "is needed, and there is none; add one to schema_registries, or set framing raw, which needs none; with protobuf neither do fields by number")
 		return nil, ""
 	case name == "" && len(names) > 1:
 		p.Add("registry", "is empty, and there are several; use %s", strings.Join(names, " or "))

@@ -44,9 +44,7 @@ package avro
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -75,9 +73,9 @@ func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
 		if len(r.Schemas) > 0 {
 			p.Add("schemas", "are files, and framing registry reads none; leave them out, or set framing to single_object or raw")
 		}
-		name, registry := chooseRegistry(r, env, &p)
-		c.name = codecs.Named("avro", append([]string{"registry=" + codecs.Quoted([]string{name})}, settings...)...)
-		codec = newRegistryCodec(c, name, registry)
+		registry, identity := env.RegistryOf(r, &p)
+		c.name = codecs.Named("avro", append([]string{"registry=" + codecs.Quoted([]string{identity})}, settings...)...)
+		codec = newRegistryCodec(c, identity, registry)
 	case singleObject, raw:
 		if r.Registry != "" {
 			p.Add("registry", "is set, and framing %s asks none; leave it out", r.Framing)
@@ -99,27 +97,6 @@ func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
 		return nil, err
 	}
 	return codec, nil
-}
-
-// chooseRegistry is the one that a rule names, or the only one there is.
-func chooseRegistry(r codecs.Rule, env *codecs.Env, p *codecs.Problems) (string, codecs.Registry) {
-	var known []string
-	if env != nil {
-		known = slices.Sorted(maps.Keys(env.Registries))
-	}
-	switch name := r.Registry; {
-	case len(known) == 0:
-		p.Add("registry", "is needed, and none is configured; configure one, or set framing to single_object or raw")
-	case name == "" && len(known) > 1:
-		p.Add("registry", "is needed, since there are several; use %s", strings.Join(known, " or "))
-	case name == "":
-		return known[0], env.Registries[known[0]]
-	case !slices.Contains(known, name):
-		p.Add("registry", "%q is not a registry; use %s", name, strings.Join(known, " or "))
-	default:
-		return name, env.Registries[name]
-	}
-	return "", nil
 }
 
 // common is what the codec is in all framings.

@@ -1,7 +1,6 @@
 package protobuf
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -46,14 +45,14 @@ func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
 		return c, p.Err()
 	}
 	refuse(r, &p, "is set, but with framing registry the message says it; leave it out, or set framing raw", "schemas", "message")
-	registry := pickRegistry(r.Registry, env, &p)
+	registry, identity := env.RegistryOf(r, &p)
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	set = append(set, "registry="+codecs.Quoted([]string{registry}))
+	set = append(set, "registry="+codecs.Quoted([]string{identity}))
 	return &learner{
 		name: name(), times: times,
-		schemas: schemas{registry: env.Registries[registry], name: registry, fields: fields, env: env},
+		schemas: schemas{registry: registry, name: identity, fields: fields, env: env},
 	}, nil
 }
 
@@ -65,25 +64,6 @@ func refuse(r codecs.Rule, p *codecs.Problems, why string, keys ...string) {
 			p.Add(k, "%s", why)
 		}
 	}
-}
-
-// pickRegistry is the one of that name, or the only one.
-func pickRegistry(name string, env *codecs.Env, p *codecs.Problems) string {
-	var known []string
-	if env != nil {
-		known = slices.Sorted(maps.Keys(env.Registries))
-	}
-	switch {
-	case len(known) == 0:
-		p.Add("registry", "there is none: configure one, name fields by their number, or set framing raw")
-	case name == "" && len(known) == 1:
-		return known[0]
-	case name == "":
-		p.Add("registry", "is not set; use %s", strings.Join(known, " or "))
-	case !slices.Contains(known, name):
-		p.Add("registry", "%q is not a registry; use %s", name, strings.Join(known, " or "))
-	}
-	return name
 }
 
 // rawMessage is the type that a rule names in its files.

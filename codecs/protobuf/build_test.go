@@ -13,9 +13,15 @@ import (
 	"github.com/chaperone-audit/chaperone/codecs/protobuf"
 )
 
+// A frozen registry has the same schemas for ever, of which it gives a hash.
+type frozen struct{ registry }
+
+func (*frozen) Digest() string { return "5eed" }
+
 func TestTheNameHoldsWhatDecides(t *testing.T) {
 	one := &codecs.Env{Registries: map[string]codecs.Registry{"main": &registry{}}}
 	two := &codecs.Env{Registries: map[string]codecs.Registry{"main": &registry{}, "o th": &registry{}}}
+	folder := &codecs.Env{Registries: map[string]codecs.Registry{"main": &frozen{}}}
 	shop := []string{"testdata/shop.proto"}
 	for _, tc := range []struct {
 		want string
@@ -27,6 +33,7 @@ func TestTheNameHoldsWhatDecides(t *testing.T) {
 		{"protobuf(framing=raw,fields=7|3.1,unit=us)", codecs.Rule{Fields: []string{"7", "3.1", "7"}, Framing: "raw", Unit: "us"}, nil},
 		{"protobuf(registry=main)", codecs.Rule{}, one},
 		{"protobuf(registry=main)", codecs.Rule{Registry: "main"}, two},
+		{`protobuf(registry="main@5eed",unit=s)`, codecs.Rule{Unit: "s"}, folder},
 		{`protobuf(registry="o th",fields=b|a,any-case,unit=s)`, codecs.Rule{Registry: "o th", Fields: []string{"b", "A"}, AnyCase: true, Unit: "s"}, two},
 		{"protobuf(framing=raw,message=shop.Event,schema=ddd1f4e4,fields=i64)", codecs.Rule{Framing: "raw", Schemas: shop, Message: "shop.Event", Fields: []string{"i64"}}, nil},
 	} {
@@ -69,9 +76,7 @@ func TestEverythingWrongIsReported(t *testing.T) {
 		env  *codecs.Env
 		want []string // parts of the lines
 	}{
-		{"no registry", codecs.Rule{}, nil, []string{"registry: there is none: configure one, name fields by their number, or set framing raw"}},
-		{"which registry", codecs.Rule{}, two, []string{"registry: is not set; use a or b"}},
-		{"another registry", codecs.Rule{Registry: "c"}, two, []string{`registry: "c" is not a registry; use a or b`}},
+		{"no registry", codecs.Rule{}, nil, []string{"registry: is needed, and there is none; "}},
 		{"another framing", codecs.Rule{Framing: "glue", Unit: "h", Registry: "a"}, two, []string{`unit: "h" is not a unit`, `framing: "glue" is not a framing; use registry or raw`}},
 		{"a message in a registry", codecs.Rule{Registry: "a", Message: "M", Schemas: []string{"x"}}, two, []string{"schemas: is set, but", "message: is set, but"}},
 		{"numbers and a schema", codecs.Rule{Fields: []string{"5"}, Registry: "a", Message: "M", Schemas: []string{"x"}, AnyCase: true}, two,
