@@ -43,11 +43,11 @@
 package avro
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/learnt"
 )
 
 // Builder makes the codec "avro".
@@ -75,7 +75,7 @@ func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
 		}
 		registry, identity := env.RegistryOf(r, &p)
 		c.name = codecs.Named("avro", append([]string{"registry=" + codecs.Quoted([]string{identity})}, settings...)...)
-		codec = newRegistryCodec(c, identity, registry)
+		codec = &registryCodec{c, learnt.New[plan]("avro", registry, identity, env)}
 	case singleObject, raw:
 		if r.Registry != "" {
 			p.Add("registry", "is set, and framing %s asks none; leave it out", r.Framing)
@@ -132,9 +132,4 @@ func (c *common) planRoot(subject string, root *node) *plan {
 		c.env.Say("avro: %s, %s", subject, noTimeIn(root, &c.fields))
 	}
 	return p
-}
-
-// subject names a schema of a registry for people.
-func subject(id uint32, registry string) string {
-	return fmt.Sprintf("schema %d of registry %s", id, registry)
 }
