@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/learnt"
 )
 
 func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
@@ -51,8 +52,8 @@ func build(r codecs.Rule, env *codecs.Env) (codecs.Codec, error) {
 	}
 	set = append(set, "registry="+codecs.Quoted([]string{identity}))
 	return &learner{
-		name: name(), times: times,
-		schemas: schemas{registry: registry, name: identity, fields: fields, env: env},
+		name: name(), fields: fields, times: times, env: env,
+		schemas: learnt.New[messageType]("protobuf", registry, identity, env),
 	}, nil
 }
 

@@ -46,7 +46,7 @@ type messageType struct {
 
 // compileSchema makes plans for all message types of a schema. There are no more than
 // it declares, whatever indexes messages have.
-func compileSchema(ctx context.Context, id uint32, s codecs.Schema, f codecs.Fields) (*messageType, error) {
+func compileSchema(id uint32, s codecs.Schema, f codecs.Fields) (*messageType, error) {
 	root := fmt.Sprintf("schema %d", id) // begins errors, before line and column
 	sources := map[string]string{}
 	for _, n := range s.Needs {
@@ -54,7 +54,7 @@ func compileSchema(ctx context.Context, id uint32, s codecs.Schema, f codecs.Fie
 	}
 	sources[root] = s.Text
 	c := protocompile.Compiler{Resolver: resolver(protocompile.SourceAccessorFromMap(sources))}
-	out, err := c.Compile(ctx, root)
+	out, err := c.Compile(context.Background(), root)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func skipIndex(b []byte) (message []byte, ok bool) {
 }
 
 // at is the message type that an index leads to from the top of a schema, and the
-// message behind; nil if there is none.
+// message behind; nil if there is none, or no schema.
 func (t *messageType) at(b []byte) (found *messageType, message []byte) {
 	count, b, ok := cutZigzag(b)
 	if ok && count == 0 {
@@ -63,7 +63,7 @@ func (t *messageType) at(b []byte) (found *messageType, message []byte) {
 }
 
 func (t *messageType) inner(i int64) *messageType {
-	if i >= int64(len(t.nested)) {
+	if t == nil || i >= int64(len(t.nested)) {
 		return nil
 	}
 	return t.nested[i]

@@ -5,14 +5,21 @@ import (
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
+	"github.com/chaperone-audit/chaperone/codecs/learnt"
 )
 
 // A learner is a codec that gets schemas from a registry as messages name them.
 type learner struct {
 	name    string
+	fields  codecs.Fields
 	times   codecs.Times
-	schemas schemas
+	env     *codecs.Env
+	schemas *learnt.Schemas[messageType]
 }
+
+// nothing is a schema in which no message type is found. It stands for those that are
+// of no use.
+var nothing = &messageType{}
 
 func (c *learner) Name() string  { return c.name }
 func (c *learner) Basis() string { return audit.BasisPayload }
@@ -25,8 +32,8 @@ func (c *learner) EventTime(m *codecs.Message) (int64, codecs.Status) {
 	if !ok {
 		return 0, codecs.Malformed
 	}
-	schema, known := c.schemas.get(id)
-	if !known {
+	schema := c.schemas.Get(id)
+	if schema == nil && !c.schemas.Missing(id) {
 		return 0, codecs.Unready
 	}
 	t, b := schema.at(index)
@@ -44,12 +51,25 @@ func (c *learner) Learn(ctx context.Context, m *codecs.Message) error {
 	if !ok {
 		return nil
 	}
-	schema, err := c.schemas.learn(ctx, id)
-	if err != nil {
+	if err := c.schemas.Learn(ctx, id, func(s codecs.Schema) *messageType { return c.compile(id, s) }); err != nil {
 		return err
 	}
-	if t, _ := schema.at(index); t != nil && len(t.plan) == 0 && t.told.CompareAndSwap(false, true) {
-		c.schemas.env.Say("registry %s, schema %d: %s; its messages have no event time", c.schemas.name, id, t.lacks)
+	if t, _ := c.schemas.Get(id).at(index); t != nil && len(t.plan) == 0 && t.told.CompareAndSwap(false, true) {
+		c.env.Say("protobuf: %s: %s; its messages have no event time", c.schemas.Subject(id), t.lacks)
 	}
 	return nil
+}
+
+// compile says of a schema that is of no use that it is.
+func (c *learner) compile(id uint32, s codecs.Schema) *messageType {
+	if s.Type != "PROTOBUF" {
+		c.env.Say("protobuf: %s is of type %s; its messages are malformed", c.schemas.Subject(id), s.Type)
+		return nothing
+	}
+	t, err := compileSchema(id, s, c.fields)
+	if err != nil {
+		c.env.Say("protobuf: %s does not compile, and its messages are malformed: %v; fields by number need no schema", c.schemas.Subject(id), err)
+		return nothing
+	}
+	return t
 }

@@ -5,42 +5,23 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/codecs/protobuf"
 )
 
-// A registry is a fake with some schemas; asked counts requests.
+// A registry is a fake with some schemas.
 type registry struct {
-	mu      sync.Mutex
 	schemas map[uint32]codecs.Schema
-	err     error         // instead of any answer
-	wait    chan struct{} // closed to let answers go, if set
-	asked   map[uint32]int
+	err     error // instead of any answer
 }
 
-func (r *registry) Schema(ctx context.Context, id uint32) (codecs.Schema, error) {
-	r.mu.Lock()
-	if r.asked == nil {
-		r.asked = map[uint32]int{}
-	}
-	r.asked[id]++
+func (r *registry) Schema(_ context.Context, id uint32) (codecs.Schema, error) {
 	s, ok := r.schemas[id]
-	err := r.err
-	r.mu.Unlock()
-	if r.wait != nil {
-		select {
-		case <-r.wait:
-		case <-ctx.Done():
-			return s, ctx.Err()
-		}
-	}
 	switch {
-	case err != nil:
-		return s, err
+	case r.err != nil:
+		return s, r.err
 	case !ok:
 		return s, codecs.ErrNoSchema
 	}
@@ -60,7 +41,6 @@ func shopRegistry(t testing.TB) *registry {
 const proto3 = "syntax = \"proto3\";\n"
 
 func TestSchemasAreLearnt(t *testing.T) {
-	const unknown = uint32(99)
 	r := &registry{schemas: map[uint32]codecs.Schema{
 		1: {Type: "PROTOBUF", Text: proto3 + `message A { int64 ts = 5; message B { string x = 1; message C { fixed64 TimeStamp = 1; } } }`},
 		2: {Type: "AVRO", Text: `"string"`},
@@ -85,7 +65,7 @@ func TestSchemasAreLearnt(t *testing.T) {
 		{name: "the first type, spelt out", value: "0000000001 0200 2801", want: 1000},
 		{name: "a nested type", value: "0000000001 06 00 00 00 09 d007000000000000", want: 2000000},
 		{name: "a nested type without the field", value: "0000000001 04 00 00", want: codecs.None,
-			said: "registry main, schema 1: message type A.B has no such time: A.B has no field ts; A.B has no field timestamp; its messages have no event time"},
+			said: "protobuf: schema 1 of registry main: message type A.B has no such time: A.B has no field ts; A.B has no field timestamp; its messages have no event time"},
 		{name: "a type that is not there", value: "0000000001 02 02 2801", want: codecs.Malformed},
 		{name: "a nested type that is not there", value: "0000000001 04 00 02 2801", want: codecs.Malformed},
 		{name: "one nested in no type", value: "0000000001 08 00 00 00 00", want: codecs.Malformed},
@@ -99,9 +79,9 @@ func TestSchemasAreLearnt(t *testing.T) {
 		{name: "no frame", value: "2801 2801 2801 2801", want: codecs.Malformed},
 		{name: "a broken message", value: "0000000001 00 28", want: codecs.Malformed},
 		{name: "no value", value: "", want: codecs.None},
-		{name: "a schema that does not exist", value: "0000000063 00 2801", want: codecs.Malformed},
-		{name: "a schema of another type", value: "0000000002 00 2801", want: codecs.Malformed, said: "registry main: schema 2 is of type AVRO, not PROTOBUF"},
-		{name: "a schema that is broken", value: "0000000003 00 2801", want: codecs.Malformed, said: "registry main: schema 3 does not compile, messages with it are malformed: schema 3:2:12: "},
+		{name: "a schema that does not exist", value: "0000000063 00 2801", want: codecs.Malformed, said: "protobuf: schema 99 of registry main does not exist; messages that name it are malformed"},
+		{name: "a schema of another type", value: "0000000002 00 2801", want: codecs.Malformed, said: "protobuf: schema 2 of registry main is of type AVRO; its messages are malformed"},
+		{name: "a schema that is broken", value: "0000000003 00 2801", want: codecs.Malformed, said: "protobuf: schema 3 of registry main does not compile, and its messages are malformed: schema 3:2:12: "},
 		{name: "a schema with imports", value: "0000000004 00 12020805", want: 5000},
 		{name: "what may not be a time", value: "0000000005 00 0801", want: codecs.None,
 			said: "message type p.A has no such time: p.A.ts is repeated; p.A.timestamp is a p.B; Timestamp fields are timestamp.created, timestamp.a.at, at, b.created, b.a.at"},
@@ -128,89 +108,19 @@ func TestSchemasAreLearnt(t *testing.T) {
 }
 
 func TestNothingIsGuessedWhileTheRegistryIsAway(t *testing.T) {
-	away := errors.New("connection refused")
 	r := shopRegistry(t)
-	r.err = away
+	r.err = errors.New("connection refused")
 	c := mustBuild(t, codecs.Rule{Fields: []string{"i64"}}, &codecs.Env{Registries: map[string]codecs.Registry{"main": r}}).(codecs.Learner)
 	m := &codecs.Message{Value: mustHex(t, "0000000007002801")}
 	for range 2 {
 		check(t, c, m, codecs.Unready)
-		if err := c.Learn(t.Context(), m); !errors.Is(err, away) || err.Error() != "get schema 7 from registry main: connection refused" {
+		if err := c.Learn(t.Context(), m); !errors.Is(err, r.err) || err.Error() != "schema 7 of registry main: connection refused" {
 			t.Errorf("learning fails with %v", err)
 		}
 	}
 	r.err = nil
-	ctx, cancel := context.WithCancel(t.Context())
-	r.wait = make(chan struct{})
-	cancel()
-	if err := c.Learn(ctx, m); !errors.Is(err, context.Canceled) {
-		t.Errorf("learning that is cancelled ends with %v", err)
-	}
-	check(t, c, m, codecs.Unready)
-	close(r.wait)
 	mustLearn(t, c, m)
 	check(t, c, m, 1000)
-	for range 3 {
-		if err := c.Learn(t.Context(), m); err != nil {
-			t.Error(err)
-		}
-	}
-	if r.asked[7] != 4 {
-		t.Errorf("%d requests, want 4", r.asked[7])
-	}
-}
-
-func TestManyWhoAskAtOnceMakeOneRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := shopRegistry(t)
-		r.wait = make(chan struct{})
-		c := mustBuild(t, codecs.Rule{Fields: []string{"i64"}}, &codecs.Env{Registries: map[string]codecs.Registry{"main": r}}).(codecs.Learner)
-		m := &codecs.Message{Value: mustHex(t, "0000000007002801")}
-		var wg sync.WaitGroup
-		for range 20 {
-			wg.Go(func() {
-				if err := c.Learn(t.Context(), m); err != nil {
-					t.Error(err)
-				}
-				check(t, c, m, 1000)
-			})
-		}
-		synctest.Wait()
-		impatient, cancel := context.WithCancel(t.Context())
-		wg.Go(func() {
-			if err := c.Learn(impatient, m); !errors.Is(err, context.Canceled) {
-				t.Errorf("one who waits for another, and is cancelled, ends with %v", err)
-			}
-		})
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		close(r.wait)
-		wg.Wait()
-		if r.asked[7] != 1 {
-			t.Errorf("%d requests", r.asked[7])
-		}
-	})
-}
-
-func TestNumbersOutOfMessagesFillNoMemory(t *testing.T) {
-	r := &registry{}
-	c := mustBuild(t, codecs.Rule{}, &codecs.Env{Registries: map[string]codecs.Registry{"main": r}}).(codecs.Learner)
-	v := make([]byte, 8)
-	for i := range 70_000 {
-		v[1], v[2], v[3], v[4] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i)
-		m := &codecs.Message{Value: v}
-		if err := c.Learn(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-		if _, s := c.EventTime(m); s != codecs.Malformed {
-			t.Fatalf("message with schema %d, which does not exist, is %s", i, s)
-		}
-	}
-	v[1], v[2], v[3], v[4] = 0, 0, 0, 1
-	check(t, c, &codecs.Message{Value: v}, codecs.Unready) // forgotten, and learnt again
-	mustLearn(t, c, &codecs.Message{Value: v})
-	check(t, c, &codecs.Message{Value: v}, codecs.Malformed)
 }
 
 // mustLearn asks as one who counts would.
