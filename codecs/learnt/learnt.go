@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -53,8 +54,15 @@ func New[T any](codec string, from codecs.Registry, name string, env *codecs.Env
 // nothing is known of it yet. Neither takes a lock or allocates.
 func (s *Schemas[T]) Get(id uint32) *T { return s.made.Load().get(id) }
 
+// maxID is the last number that a schema can have: registries count with 32 bits and a
+// sign.
+const maxID = math.MaxInt32
+
 // Missing says whether a schema is known not to exist.
 func (s *Schemas[T]) Missing(id uint32) bool {
+	if id > maxID {
+		return true // whatever the registry: it is no number of one
+	}
 	m := s.missing.Load()
 	return m != nil && m.has(id)
 }

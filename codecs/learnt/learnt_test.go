@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -159,13 +161,21 @@ func TestAFailureIsNotRemembered(t *testing.T) {
 	})
 }
 
+func TestNoRegistryIsAskedForWhatIsNoNumber(t *testing.T) {
+	from := &registry{has: func(uint32) bool { return true }}
+	s := learnt.New[uint32]("test", from, "main", nil)
+	if s.Missing(math.MaxInt32) || !s.Missing(math.MaxInt32+1) || !s.Missing(math.MaxUint32) {
+		t.Error("2147483647 is the last number of a schema")
+	}
+}
+
 // Schemas that exist and others, learnt by some while others read.
 func TestManySchemasAreKeptApart(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var ids []uint32
 	for rnd := rand.New(rand.NewPCG(seed, 0)); len(ids) < 2000; {
-		ids = append(ids, uint32(len(ids)), rnd.Uint32(), uint32(len(ids))<<24)
+		ids = append(ids, uint32(len(ids)), rnd.Uint32()>>1, uint32(len(ids))<<24&math.MaxInt32)
 	}
 	from := &registry{has: even}
 	s := learnt.New[uint32]("test", from, "main", nil)
@@ -229,8 +239,10 @@ func TestAFewMissingSchemasAreNeverForgotten(t *testing.T) {
 	s := learnt.New[uint32]("test", from, "main", nil)
 	var ids []uint32
 	for i := range uint32(255) {
-		ids = append(ids, i, (i+1)<<24, (i+1)<<16)
+		ids = append(ids, i, (i+1)<<24&math.MaxInt32, (i+1)<<16)
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	for _, id := range ids {
 		mustLearn(t, s, id)
 	}

@@ -143,7 +143,8 @@ func reference(m protoreflect.Message, r codecs.Rule) (ms int64, s codecs.Status
 		case protoreflect.Message:
 			f := x.Descriptor().Fields()
 			seconds, nanos := x.Get(f.ByName("seconds")).Int(), x.Get(f.ByName("nanos")).Int()
-			ok = 0 <= nanos && nanos < 1e9 && math.Abs(float64(seconds)) < 9e15
+			const most = math.MaxInt64/1000 - 1 // and a little, which overflows with nanoseconds
+			ok = 0 <= nanos && nanos < 1e9 && -most <= seconds && seconds <= most
 			ms = seconds*1000 + nanos/1e6
 		}
 		if !ok {

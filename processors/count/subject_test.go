@@ -1,7 +1,11 @@
 package count
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -47,3 +51,44 @@ func TestWhatAMessageMeansToACounter(t *testing.T) {
 		})
 	}
 }
+
+// What has been counted is read again only to see whether it is the same: that must
+// not wait for a registry.
+func TestACountedMessageIsNotWaitedFor(t *testing.T) {
+	s := unstored(t, 1, Options{Windows: 4})
+	x := s.list()[0]
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	record := func(o int64) logs.Record {
+		return logs.Record{Offset: o, Message: codecs.Message{Value: fmt.Appendf(nil, `{"ts":%d}`, at+o), Time: at + o}}
+	}
+	if !x.Batch(&logs.Batch{Records: []logs.Record{record(0), record(1)}, Next: 2, Epoch: 3}) {
+		t.Fatal("it pauses")
+	}
+	unready := codecs.Builders{"unready": {Build: func(codecs.Rule, *codecs.Env) (codecs.Codec, error) { return never{}, nil }}}
+	selector, err := codecs.NewSelector([]codecs.Rule{{Topics: ".*", Codecs: []string{"unready"}}}, unready, nil, codecs.Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.subject.Extract = selector.For("t")
+	if !x.Batch(&logs.Batch{Records: []logs.Record{record(1)}, Next: 2, Epoch: 3}) || x.wants != nil || x.c.State().Epoch != 3 {
+		t.Errorf("it waits for %+v: %+v", x.wants, x.c.State())
+	}
+	s.reopened = make(chan struct{}, 1)
+	if x.Batch(&logs.Batch{Records: []logs.Record{record(1), record(2)}, Next: 3, Epoch: 4}) || x.wants == nil || x.c.Next() != 2 || x.c.State().Epoch != 3 {
+		t.Errorf("it goes on at %d, epoch %d, waiting for %+v", x.c.Next(), x.c.State().Epoch, x.wants)
+	}
+	if stats := x.c.Stats(); stats.Counted != 2 || stats.Again != 2 || x.handed != 4 {
+		t.Errorf("%+v, %d handed over", stats, x.handed)
+	}
+	if x.c.Broken() != nil {
+		t.Error(x.c.Broken())
+	}
+}
+
+// never is a codec that never learns.
+type never struct{}
+
+func (never) Name() string                                     { return "never" }
+func (never) Basis() string                                    { return audit.BasisPayload }
+func (never) EventTime(*codecs.Message) (int64, codecs.Status) { return 0, codecs.Unready }
+func (never) Learn(context.Context, *codecs.Message) error     { return errors.New("never") }

@@ -74,7 +74,7 @@ func TestRowsThatRest(t *testing.T) {
 			}
 			b, foundB := Recover(options("b"), Edges{0, 1000}, tab)
 			c, foundC := Recover(options("b"), Edges{0, 1000}, peeked)
-			if foundB != foundC || b.State() != c.State() || b.Len() != c.Len() || b.DirtyRows() != c.DirtyRows() {
+			if foundB != foundC || !reflect.DeepEqual(b.State(), c.State()) || b.Len() != c.Len() || b.DirtyRows() != c.DirtyRows() {
 				t.Fatalf("seed %d: found %+v and %+v, ledgers %+v and %+v", seed, foundB, foundC, b.State(), c.State())
 			}
 			for i := range b.cold {
