@@ -40,6 +40,10 @@ type Options struct {
 	// EventTimeName names what EventTime does, such as json(fields=created), for records.
 	EventTimeName string
 
+	// Identify makes adapters add headers that name each message and number those of
+	// this process: see IDHeader.
+	Identify bool
+
 	// Instance names the process, overriding host, pid and a random part. It must be
 	// unique among all that ever count the tier: a name that comes again would go on with
 	// the counts of another.

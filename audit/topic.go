@@ -3,6 +3,7 @@ package audit
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -24,10 +25,11 @@ type Passage struct {
 // a consumer, an attempt is a message that was delivered to the application, a success
 // one that it has processed.
 type Topic struct {
-	r       *Recorder
-	name    string
-	stripes []stripe
-	mask    uintptr
+	r        *Recorder
+	name     string
+	stripes  []stripe
+	mask     uintptr
+	sequence atomic.Uint64 // of messages that were stamped
 
 	// Of whoever reports.
 	book     book

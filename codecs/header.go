@@ -7,11 +7,6 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
-// TimeHeader is the header in which the audit library stamps the event time, once,
-// so that all later tiers read the same one without decoding the payload: Unix
-// milliseconds as decimal digits.
-const TimeHeader = "chaperone-time"
-
 // cloudTimeHeader is CloudEvents' time attribute in the Kafka protocol binding,
 // binary content mode: RFC 3339.
 const cloudTimeHeader = "ce_time"
@@ -36,7 +31,7 @@ var headerBuilder = Builder{
 			}
 		}
 		var set []string
-		usual := []string{TimeHeader, cloudTimeHeader}
+		usual := []string{audit.TimeHeader, cloudTimeHeader}
 		if len(r.Headers) == 0 {
 			c.headers = usual
 		} else if !slices.Equal(r.Headers, usual) {
@@ -66,7 +61,7 @@ func (c *headerCodec) EventTime(m *Message) (int64, Status) {
 			continue
 		}
 		times := &c.times
-		if name == TimeHeader {
+		if name == audit.TimeHeader {
 			times = &inMilliseconds
 		}
 		return times.bytes(v)
