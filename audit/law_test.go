@@ -33,7 +33,6 @@ func TestLawHashSeesWhatTheLawFixes(t *testing.T) {
 		"last":            func(t *WindowTally) { t.Last++ },
 		"partial":         func(t *WindowTally) { t.Partial = true },
 		"start":           func(t *WindowTally) { t.GenerationStart++ },
-		"digest":          func(t *WindowTally) { t.Digest = "e" },
 		"fingerprintMode": func(t *WindowTally) { t.FingerprintMode = "xxh3-kv-2" },
 	} {
 		x := lawful()
@@ -42,7 +41,7 @@ func TestLawHashSeesWhatTheLawFixes(t *testing.T) {
 		}
 	}
 	x := lawful()
-	x.Arrival, x.LatencyBasis, x.Codec = &Latency{Sum: 3}, BasisCreateTime, "json2"
+	x.Arrival, x.LatencyBasis, x.Codec, x.Digest = &Latency{Sum: 3}, BasisCreateTime, "json2", "e"
 	if x.LawHash() != want {
 		t.Error("what is outside the law changes the hash")
 	}
