@@ -40,17 +40,18 @@ func ten(minutes int64) audit.Window {
 
 // A world is everything a server asks, as a test wants it.
 type world struct {
-	records  []*audit.Record
-	queryErr error
-	block    bool // questions wait until they are given up
-	progress []query.Progress
-	missed   []query.Missed
-	added    []string
-	addErr   error
-	writes   int // calls of AddTopic
-	health   health.Registry
-	ready    error
-	log      bytes.Buffer
+	records   []*audit.Record
+	queryErr  error
+	block     bool // questions wait until they are given up
+	progress  []query.Progress
+	missed    []query.Missed
+	instances []query.Instance
+	added     []string
+	addErr    error
+	writes    int // calls of AddTopic
+	health    health.Registry
+	ready     error
+	log       bytes.Buffer
 }
 
 func (w *world) Windows(ctx context.Context, q query.Windows) ([]query.Row, error) {
@@ -72,6 +73,15 @@ func (w *world) Progress(_ context.Context, topic string) (list []query.Progress
 	for _, p := range w.progress {
 		if topic == "" || p.Source.Topic == topic {
 			list = append(list, p)
+		}
+	}
+	return list, w.queryErr
+}
+
+func (w *world) Instances(_ context.Context, topic string) (list []query.Instance, err error) {
+	for _, i := range w.instances {
+		if topic == "" || i.Topic == topic {
+			list = append(list, i)
 		}
 	}
 	return list, w.queryErr
@@ -152,6 +162,14 @@ func fake() *world {
 		return query.Progress{Tier: "regional", Datacenter: "dc1", Source: source(topic, p.Partition), Owner: "o1", Host: "h1", Partitions: 2,
 			AsOf: now, SourceProgress: p}
 	}
+	instance := func(topic, name string, ago time.Duration, ended bool, c audit.ClientCount) query.Instance {
+		return query.Instance{Topic: topic, Tier: "proxy-client", Datacenter: "dc1", Instance: name, Host: "h1", AsOf: now.Add(-ago), Ended: ended, ClientCount: c}
+	}
+	w.instances = []query.Instance{
+		instance("orders", "app-1", 20*time.Second, false, audit.ClientCount{Attempts: 12, Successes: 10, Failures: 1, Started: now.UnixMilli() - 5000, Records: 2, Every: 60_000}),
+		instance("orders", "app-2", 4*time.Minute, false, audit.ClientCount{Attempts: 5, Successes: 5, Uncounted: 1, Records: 1, Every: 60_000}),
+		instance("payments", "app-1", 24*time.Hour, true, audit.ClientCount{Attempts: 3, Successes: 3, Records: 3}),
+	}
 	w.progress = []query.Progress{
 		progress("orders", audit.SourceProgress{Partition: 0, Next: 108, Total: 108, End: 108, Time: now.UnixMilli() + 1, CaughtUp: audit.CaughtUpYes}),
 		progress("orders", audit.SourceProgress{Partition: 1, Start: 7, Next: 108, Total: 101, End: -1}),
@@ -208,6 +226,8 @@ var answers = []struct{ name, method, target, body string }{
 	{"windows-of-originals", "GET", "/api/v1/topics/legacy/windows?by=cluster", ""},
 	{"windows-of-nothing", "GET", "/api/v1/topics/unknown/windows", ""},
 	{"sources", "GET", "/api/v1/sources", ""},
+	{"instances", "GET", "/api/v1/instances", ""},
+	{"instances-of-a-topic", "GET", "/api/v1/instances?topic=payments", ""},
 	{"sources-of-a-topic", "GET", "/api/v1/sources?topic=payments", ""},
 	{"missed", "GET", "/api/v1/missed", ""},
 	{"missed-of-a-topic", "GET", "/api/v1/missed?topic=payments", ""},

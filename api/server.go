@@ -23,6 +23,8 @@ import (
 type Sources interface {
 	// Progress lists the sources of a topic, of all topics for "".
 	Progress(ctx context.Context, topic string) ([]query.Progress, error)
+	// Instances lists the application instances that count a topic, likewise.
+	Instances(ctx context.Context, topic string) ([]query.Instance, error)
 	// Missed lists the ranges that nobody can count, likewise.
 	Missed(ctx context.Context, topic string) ([]query.Missed, error)
 }
@@ -95,6 +97,7 @@ func (s *Server) routes() {
 	v1.GET("/topics", s.topics)
 	v1.GET("/topics/:topic/windows", s.windows)
 	v1.GET("/sources", s.sources)
+	v1.GET("/instances", s.instances)
 	v1.GET("/missed", s.missed)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))

@@ -281,6 +281,7 @@ func (m *members) client() *ClientCount {
 		Started:   o.int("started", 0),
 		Records:   o.uint("records"),
 		Uncounted: o.uint("uncounted"),
+		Every:     o.int("every", 0),
 		unknown:   o.unknown(),
 	}
 }

@@ -104,6 +104,7 @@
 //	client.failures       number   [0]
 //	client.started        number   Unix ms, by the instance's clock [0, unknown]
 //	client.records        number   in progress and goodbye: windows, by segment, of which records were sent [0]
+//	client.every          number   ms, in hello and progress: the instance is silent for no longer, unless it has vanished [0, unknown]
 //	client.uncounted      number   messages of all topics that passed and are in no record [0]
 //
 // A record with neither v nor kind is the original's. There every number may be

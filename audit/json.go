@@ -227,6 +227,7 @@ func (o *object) client(c *ClientCount) {
 	o.intUnless(0, "started", c.Started)
 	o.uintUnless0("records", c.Records)
 	o.uintUnless0("uncounted", c.Uncounted)
+	o.intUnless(0, "every", c.Every)
 	o.close(c.unknown)
 }
 

@@ -173,6 +173,10 @@ type ClientCount struct {
 	Records uint64
 	// Uncounted is how many messages of all topics passed that no record has.
 	Uncounted uint64
+	// Every is, in hello and progress, how long the instance is silent at most,
+	// milliseconds; one that has been silent for longer, and has not said goodbye, has
+	// vanished or cannot report. 0 unknown.
+	Every int64
 
 	unknown unknown
 }

@@ -27,8 +27,9 @@ func (r *Recorder) window(t *Topic, e *entry) *Record {
 
 // greeting is a hello or a goodbye.
 func (r *Recorder) greeting(t *Topic, kind Kind) *Record {
-	c := &ClientCount{Started: r.began.UnixMilli()}
+	c := &ClientCount{Started: r.began.UnixMilli(), Every: r.silence()}
 	if kind == KindGoodbye {
+		c.Every = 0
 		c.Records, c.Uncounted = t.book.sent, r.uncounted()
 		c.Attempts, c.Successes, c.Failures = t.book.attempts, t.book.total, t.book.failures
 	}
@@ -45,10 +46,13 @@ func (r *Recorder) howFar(t *Topic, collected time.Time) *Record {
 			Partition: NoPartition, Segment: b.segment, Next: r.seq, Total: b.total, Time: collected.UnixMilli(), LogStart: -1, End: -1, CaughtUp: CaughtUpYes,
 		}}},
 		Client: &ClientCount{
-			Attempts: b.attempts, Successes: b.total, Failures: b.failures, Started: r.began.UnixMilli(), Records: b.sent, Uncounted: r.uncounted(),
+			Attempts: b.attempts, Successes: b.total, Failures: b.failures, Started: r.began.UnixMilli(), Records: b.sent, Uncounted: r.uncounted(), Every: r.silence(),
 		},
 	}
 }
+
+// silence is how long nothing is said at most, in milliseconds.
+func (r *Recorder) silence() int64 { return quietRounds * r.o.Every.Milliseconds() }
 
 // uncounted is how many messages passed that no record has.
 func (r *Recorder) uncounted() uint64 { return r.stats.uncounted.Load() + r.stats.lost.Load() }

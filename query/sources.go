@@ -17,6 +17,40 @@ type Progress struct {
 	audit.SourceProgress
 }
 
+// An Instance is a process that counts messages as they pass: a source of a tier that
+// is no Kafka cluster.
+type Instance struct {
+	Tier, Datacenter, Topic string
+	Instance                string
+	Host                    string
+	AsOf                    time.Time // when it last said something, by the audit cluster
+	Ended                   bool      // it has said goodbye
+	audit.ClientCount                 // in all windows, as of then
+}
+
+// A State says whether an Instance can still count.
+type State string
+
+// The states of an instance. One that is silent has vanished or cannot report: what it
+// has counted since it last spoke is unknown.
+const (
+	Running State = "running"
+	Ended   State = "ended"
+	Silent  State = "silent"
+)
+
+// State is that of the instance at a moment by the audit cluster's clock, or one that
+// is about right: it has missed two turns to say something before it is called silent.
+func (i *Instance) State(now time.Time) State {
+	switch every := time.Duration(i.Every) * time.Millisecond; {
+	case i.Ended:
+		return Ended
+	case every > 0 && now.Sub(i.AsOf) > 3*every:
+		return Silent
+	}
+	return Running
+}
+
 // A Missed says which range of a source nobody can count any more.
 type Missed struct {
 	Tier, Datacenter string

@@ -30,6 +30,9 @@ func (s *Sources) Progress(ctx context.Context, topic string) ([]Progress, error
 	newest := map[source]said{}
 	err := s.each(ctx, topic, audit.KindProgress, func(r *audit.Record, row *table.Row) {
 		for i := range r.Progress.Sources {
+			if r.Progress.Sources[i].Partition == audit.NoPartition {
+				continue // see Instances
+			}
 			p := said{offset: row.Offset, Progress: Progress{
 				Tier: r.Tier, Datacenter: r.Datacenter, Source: r.Source(), Owner: r.Owner, Host: r.Host,
 				Partitions: r.Progress.Partitions, AsOf: time.UnixMilli(row.Appended).UTC(), SourceProgress: r.Progress.Sources[i],

@@ -84,6 +84,11 @@ func (c *Client) Sources(ctx context.Context, topic string) (*v1.Sources, error)
 	return get[v1.Sources](ctx, c, about(topic), "api", "v1", "sources")
 }
 
+// Instances lists the application instances that count a topic, or all topics for "".
+func (c *Client) Instances(ctx context.Context, topic string) (*v1.Instances, error) {
+	return get[v1.Instances](ctx, c, about(topic), "api", "v1", "instances")
+}
+
 // Missed lists the ranges of a topic, or of all topics for "", that nobody can count.
 func (c *Client) Missed(ctx context.Context, topic string) (*v1.Missed, error) {
 	return get[v1.Missed](ctx, c, about(topic), "api", "v1", "missed")

@@ -98,6 +98,29 @@ type Source struct {
 	AsOf       time.Time  `json:"asOf"`                   // when that was said, by the audit cluster
 }
 
+// Instances answers GET /api/v1/instances.
+type Instances struct {
+	Instances []Instance `json:"instances"` // by topic, tier, datacenter and instance
+}
+
+// An Instance is a process that counts messages as they pass it. Its numbers are those
+// of all windows, as of when it last spoke.
+type Instance struct {
+	Topic      string     `json:"topic"`
+	Tier       string     `json:"tier"`
+	Datacenter string     `json:"datacenter"`
+	Instance   string     `json:"instance"`
+	Host       string     `json:"host"`
+	State      string     `json:"state"`               // running, ended (it said goodbye) or silent: what it counted since is unknown
+	Started    *time.Time `json:"startedAt,omitempty"` // by its own clock
+	AsOf       time.Time  `json:"asOf"`                // when it last spoke, by the audit cluster
+	Attempts   uint64     `json:"attempts"`            // messages sent, or delivered
+	Successes  uint64     `json:"successes"`           // acknowledged, or processed
+	Failures   uint64     `json:"failures"`            // given up
+	Uncounted  uint64     `json:"uncounted"`           // of all topics: passed, and in no record
+	Windows    uint64     `json:"windows"`             // of which it has sent records, by segment
+}
+
 // Missed answers GET /api/v1/missed.
 type Missed struct {
 	Missed []MissedRange `json:"missed"` // by topic, tier, cluster, partition, offset

@@ -147,7 +147,9 @@ func (b *books) collected(e *entry, r *audit.Record, again bool) {
 		b.missed(r)
 	case audit.KindProgress:
 		for i := range r.Progress.Sources {
-			b.progress(r, &r.Progress.Sources[i], e.spoke && r.Version == e.row.Version+1)
+			if s := &r.Progress.Sources[i]; s.Partition != audit.NoPartition { // else it has no offsets: see window
+				b.progress(r, s, e.spoke && r.Version == e.row.Version+1)
+			}
 		}
 		e.spoke = b.offset > b.loaded && (r.Version > e.row.Version || len(e.former) == 0)
 	}

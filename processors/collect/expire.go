@@ -49,6 +49,9 @@ func (m *Machine) needed() map[*entry]bool {
 		of := toldOf(e.identity)
 		for _, partition := range e.tells {
 			s := source{of, partition}
+			if partition == audit.NoPartition {
+				s.of = e.identity // what an application instance tells is about itself
+			}
 			if old := newest[s]; old == nil || e.row.Offset > old.row.Offset {
 				newest[s] = e
 			}

@@ -367,3 +367,25 @@ func BenchmarkApply(b *testing.B) {
 		}
 	}
 }
+
+// What an application instance says of itself is superseded by nobody else: its last
+// word is kept until it is beyond the horizon, so that one that vanished is known.
+func TestInstancesDoNotSupersedeEachOther(t *testing.T) {
+	m := newMachine("me")
+	first, second := progressRecord("app-1", 1, audit.NoPartition), progressRecord("app-2", 1, audit.NoPartition)
+	for i, r := range []*audit.Record{first, second} {
+		r.Client = &audit.ClientCount{Attempts: 1}
+		if out := apply(t, m, int64(i), at(int64(i)), r); out != Collected {
+			t.Fatalf("progress of an instance is %s", out)
+		}
+	}
+	flush(m)
+	apply(t, m, 10, at(60), windowRecord("c", 0, simEpoch, 1))
+	if c := flush(m); len(c.Deletes) > 0 {
+		t.Errorf("deleted %q", c.Deletes)
+	}
+	apply(t, m, 11, at(49*60), windowRecord("c", 0, simEpoch+48*3600, 1))
+	if c := flush(m); len(c.Deletes) < 2 {
+		t.Errorf("after the horizon only %q are deleted", c.Deletes)
+	}
+}

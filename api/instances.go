@@ -1,0 +1,34 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	v1 "github.com/chaperone-audit/chaperone/api/v1"
+)
+
+func (s *Server) instances(c echo.Context) error {
+	p := params{values: c.QueryParams()}
+	topic := p.topic(p.take("topic"))
+	if err := p.err(); err != nil {
+		return err
+	}
+	if s.o.Sources == nil {
+		return errNoSources
+	}
+	list, err := s.o.Sources.Instances(c.Request().Context(), topic)
+	if err != nil {
+		return err
+	}
+	now := s.o.Now()
+	answer := v1.Instances{Instances: make([]v1.Instance, len(list))}
+	for n := range list {
+		i := &list[n]
+		answer.Instances[n] = v1.Instance{
+			Topic: i.Topic, Tier: i.Tier, Datacenter: i.Datacenter, Instance: i.Instance, Host: i.Host, State: string(i.State(now)), Started: millis(i.Started),
+			AsOf: i.AsOf.UTC(), Attempts: i.Attempts, Successes: i.Successes, Failures: i.Failures, Uncounted: i.Uncounted, Windows: i.Records,
+		}
+	}
+	return c.JSON(http.StatusOK, answer)
+}
