@@ -27,7 +27,7 @@ func TestJarsAreFetchedOnceByWhoComesFirst(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
-			libs, err := jarsIn(t.Context(), cache, io.Discard)
+			libs, err := brokerJars.in(t.Context(), cache, io.Discard)
 			if err != nil {
 				t.Error(err)
 				return
@@ -46,7 +46,7 @@ func TestJarsAreFetchedOnceByWhoComesFirst(t *testing.T) {
 func TestAFailedFetchLeavesNothingAndSaysWhy(t *testing.T) {
 	cache := t.TempDir()
 	fakeMaven(t, `echo cannot reach the repository; exit 1`)
-	_, err := jarsIn(t.Context(), cache, io.Discard)
+	_, err := brokerJars.in(t.Context(), cache, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "cannot reach the repository") {
 		t.Errorf("error is %v, want what Maven says", err)
 	}
@@ -60,7 +60,7 @@ func TestAFailedFetchLeavesNothingAndSaysWhy(t *testing.T) {
 func TestMissingProgramsAreNamedWithTheirPackages(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("JAVA_HOME", "")
-	if _, err := jarsIn(t.Context(), t.TempDir(), io.Discard); err == nil || !strings.Contains(err.Error(), "apt-get install maven") {
+	if _, err := brokerJars.in(t.Context(), t.TempDir(), io.Discard); err == nil || !strings.Contains(err.Error(), "apt-get install maven") {
 		t.Errorf("without Maven: %v", err)
 	}
 	if _, err := java(); err == nil || !strings.Contains(err.Error(), "openjdk-17-jre-headless") {
