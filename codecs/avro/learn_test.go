@@ -51,7 +51,7 @@ func TestEachFaultOfASchemaIsToldOnce(t *testing.T) {
 		{"that is missing", codecs.Schema{}, codecs.Malformed,
 			"avro: schema 7 of registry main does not exist; messages that name it are malformed"},
 		{"broken", codecs.Schema{Text: `{"type":"record"`}, codecs.Malformed,
-			"avro: schema 7 of registry main cannot be read, and its messages are malformed: not JSON: unexpected end of JSON input"},
+			"avro: schema 7 of registry main cannot be read, and its messages are malformed: not JSON: unexpected EOF"},
 		{"with a type that is not there", codecs.Schema{Text: `{"type":"record","name":"E","fields":[{"name":"a","type":"Nowhere"}]}`}, codecs.Malformed,
 			`avro: schema 7 of registry main cannot be read, and its messages are malformed: unknown type "Nowhere"`},
 		{"that needs a broken one", codecs.Schema{Text: `"B"`, Needs: []codecs.NamedSchema{{Name: "b.avsc", Text: `{}`}}}, codecs.Malformed,

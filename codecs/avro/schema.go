@@ -2,7 +2,9 @@ package avro
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/twmb/avro"
@@ -31,8 +33,13 @@ func parse(s codecs.Schema) (*node, error) {
 // which few checked when the older schemas in registries were written.
 func parseIn(known *avro.SchemaCache, text string) (*avro.Schema, error) {
 	var tree any
-	if err := json.Unmarshal([]byte(text), &tree); err != nil {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber() // numbers that nobody reads need not fit
+	if err := d.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("not JSON: something comes behind the schema")
 	}
 	loosen(tree)
 	lenient, err := json.Marshal(tree)
