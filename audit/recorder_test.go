@@ -347,6 +347,27 @@ func TestWrongOptionsAreToldAtOnce(t *testing.T) {
 	}
 }
 
+// A consumer may write over a message before it says that it has processed it.
+func TestAHeldMessageCountsAsItWas(t *testing.T) {
+	l := listen(t)
+	r := mustRecorder(t, Options{Tier: "edge", Reporter: l})
+	orders := r.Topic("orders")
+	p := &Passage{Key: []byte("k"), Value: []byte("value"), Time: time.Now().UnixMilli()}
+	want := Hash(p.Key, p.Value)
+	for _, outcome := range []func(Held){orders.SuccessOf, orders.FailureOf} {
+		orders.Attempt(p)
+		h := orders.Hold(p)
+		p.Value[0] = 'x'
+		outcome(h)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c := l.sum("orders"); c.Count != 1 || c.attempts != 2 || c.failures != 1 || c.Bytes != 6 || c.Fingerprint != want {
+		t.Errorf("it says %+v", c)
+	}
+}
+
 func BenchmarkTrack(b *testing.B) {
 	for name, f := range map[string]Fingerprint{"none": NoFingerprint, "sum": SumFingerprint, "powers": PowerSumFingerprint} {
 		r := mustRecorder(b, Options{Tier: "edge", Reporter: ReporterFunc(func(context.Context, []*Record) error { return nil }), Fingerprint: f})

@@ -84,27 +84,56 @@ func newTopic(r *Recorder, name string) *Topic {
 func (t *Topic) Name() string { return t.name }
 
 // Track counts a message that passes: an attempt and a success.
-func (t *Topic) Track(p *Passage) { t.count(p, 1, 1, 0) }
+func (t *Topic) Track(p *Passage) {
+	h := t.Hold(p)
+	t.count(&h, 1, 1, 0)
+}
 
 // Attempt counts a message that is about to be sent, or was delivered.
-func (t *Topic) Attempt(p *Passage) { t.count(p, 1, 0, 0) }
+func (t *Topic) Attempt(p *Passage) {
+	t.count(&Held{time: p.Time, malformed: p.Malformed}, 1, 0, 0)
+}
 
 // Success counts a message that was acknowledged, or processed.
-func (t *Topic) Success(p *Passage) { t.count(p, 0, 1, 0) }
+func (t *Topic) Success(p *Passage) {
+	h := t.Hold(p)
+	t.count(&h, 0, 1, 0)
+}
 
 // Failure counts a message that was given up.
-func (t *Topic) Failure(p *Passage) { t.count(p, 0, 0, 1) }
+func (t *Topic) Failure(p *Passage) {
+	t.count(&Held{time: p.Time, malformed: p.Malformed}, 0, 0, 1)
+}
 
-func (t *Topic) count(p *Passage, attempt, success, failure uint64) {
-	var hash uint64
-	fingerprint := t.r.o.Fingerprint
-	if success > 0 && fingerprint != NoFingerprint {
-		hash = Hash(p.Key, p.Value) // before the lock
+// A Held is what counts of a message, without the message: 32 bytes for as long as
+// nobody knows what becomes of it, and safe from whoever writes over its bytes.
+type Held struct {
+	time        int64
+	bytes, hash uint64
+	malformed   bool
+}
+
+// Hold takes of a message what SuccessOf and FailureOf need later.
+func (t *Topic) Hold(p *Passage) Held {
+	h := Held{time: p.Time, bytes: uint64(len(p.Key) + len(p.Value)), malformed: p.Malformed}
+	if t.r.o.Fingerprint != NoFingerprint {
+		h.hash = Hash(p.Key, p.Value)
 	}
+	return h
+}
+
+// SuccessOf is Success of a message that was held.
+func (t *Topic) SuccessOf(h Held) { t.count(&h, 0, 1, 0) }
+
+// FailureOf is Failure of a message that was held.
+func (t *Topic) FailureOf(h Held) { t.count(&h, 0, 0, 1) }
+
+func (t *Topic) count(h *Held, attempt, success, failure uint64) {
+	fingerprint := t.r.o.Fingerprint
 	now := t.r.clock.now()
-	at, class := p.Time, Timed
+	at, class := h.time, Timed
 	switch {
-	case p.Malformed:
+	case h.malformed:
 		at, class = now, Malformed
 	case at == 0:
 		at, class = now, NoTime
@@ -129,7 +158,7 @@ func (t *Topic) count(p *Passage, attempt, success, failure uint64) {
 	c.failures += failure
 	if success > 0 {
 		c.Count++
-		c.Bytes += uint64(len(p.Key) + len(p.Value))
+		c.Bytes += h.bytes
 		switch class {
 		case Timed:
 			c.Latency.Add(now - at)
@@ -141,9 +170,9 @@ func (t *Topic) count(p *Passage, attempt, success, failure uint64) {
 			c.OutOfBounds++
 		}
 		if fingerprint != NoFingerprint {
-			c.Fingerprint += hash
+			c.Fingerprint += h.hash
 			if fingerprint == PowerSumFingerprint {
-				c.PowerSums.Add(hash)
+				c.PowerSums.Add(h.hash)
 			}
 		}
 	}

@@ -3,6 +3,8 @@ package shards
 import (
 	"fmt"
 	"testing"
+
+	"github.com/chaperone-audit/chaperone/audit"
 )
 
 // The values are for ever: another hash would look for rows in other partitions.
@@ -15,6 +17,9 @@ func TestHashNeverChanges(t *testing.T) {
 	} {
 		if got := Hash([]byte(key)); got != want {
 			t.Errorf("Hash(%q) = %#x, want %#x", key, got, want)
+		}
+		if got := audit.PartitionOf(key, 1000); got != int32(want%1000) {
+			t.Errorf("audit.PartitionOf(%q, 1000) = %d, want %d: applications report to another partition", key, got, want%1000)
 		}
 	}
 }
