@@ -12,9 +12,8 @@ import (
 // h receives a message from its claim, a success when it marks that message or a later
 // one of the partition, as Kafka understands it.
 //
-// Of messages that are not marked yet the newest 65,536 of each partition are
-// remembered, in 40 bytes each. What is marked later than that, after the session or
-// never, counts as delivered and not as processed.
+// What is not marked yet is remembered within bounds: see audit.Backlog. What is marked
+// beyond them, after the session or never, counts as delivered and not as processed.
 func Handler(h sarama.ConsumerGroupHandler, r *audit.Recorder) sarama.ConsumerGroupHandler {
 	return &handler{ConsumerGroupHandler: h, r: r, sessions: map[sarama.ConsumerGroupSession]*session{}}
 }
@@ -43,19 +42,20 @@ func (h *handler) Cleanup(s sarama.ConsumerGroupSession) error {
 // ConsumeClaim runs the application's, before a channel that sees what it receives.
 func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	session := h.session(s)
-	d := session.claim(h.r.Topic(c.Topic()), c.Partition())
+	topic := h.r.Topic(c.Topic())
+	backlog := session.claim(topic, c.Partition())
 	messages, returned, ended := make(chan *sarama.ConsumerMessage), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer close(messages)
 		for msg := range c.Messages() {
-			p := passage(d.topic, msg)
-			d.add(msg.Offset, d.topic.Hold(&p)) // before it can be marked
+			p := passage(topic, msg)
+			backlog.Add(msg.Offset, &p) // before it can be marked
 			select {
 			case messages <- msg:
-				d.topic.Attempt(&p)
+				topic.Attempt(&p)
 			case <-returned:
-				d.takeBack(msg.Offset)
+				backlog.TakeBack(msg.Offset)
 				return
 			}
 		}
@@ -72,7 +72,7 @@ func (h *handler) session(s sarama.ConsumerGroupSession) *session {
 	defer h.mu.Unlock()
 	w := h.sessions[s]
 	if w == nil {
-		w = &session{ConsumerGroupSession: s, claims: map[partition]*delivered{}}
+		w = &session{ConsumerGroupSession: s, claims: map[partition]*audit.Backlog{}}
 		h.sessions[s] = w
 	}
 	return w
@@ -105,16 +105,16 @@ type session struct {
 	sarama.ConsumerGroupSession
 
 	mu     sync.Mutex
-	claims map[partition]*delivered // the newest claim of each partition
+	claims map[partition]*audit.Backlog // the newest claim of each partition
 }
 
 // claim begins to remember what is delivered of a partition.
-func (s *session) claim(t *audit.Topic, id int32) *delivered {
+func (s *session) claim(t *audit.Topic, id int32) *audit.Backlog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := &delivered{topic: t}
-	s.claims[partition{t.Name(), id}] = d
-	return d
+	b := t.Backlog()
+	s.claims[partition{t.Name(), id}] = b
+	return b
 }
 
 func (s *session) MarkMessage(msg *sarama.ConsumerMessage, metadata string) {
@@ -129,9 +129,9 @@ func (s *session) MarkOffset(topic string, partition int32, offset int64, metada
 
 func (s *session) marked(topic string, id int32, next int64) {
 	s.mu.Lock()
-	d := s.claims[partition{topic, id}]
+	b := s.claims[partition{topic, id}]
 	s.mu.Unlock()
-	if d != nil {
-		d.marked(next)
+	if b != nil {
+		b.Processed(next)
 	}
 }

@@ -104,15 +104,3 @@ func TestWhatIsLeftInAClaimIsNotDelivered(t *testing.T) {
 		t.Errorf("delivered %d, processed %d", delivered, processed)
 	}
 }
-
-func TestWhatIsNotMarkedIsBounded(t *testing.T) {
-	const n = maxUnmarked + 100
-	delivered, processed, _ := run(t, n, func(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) {
-		for range c.Messages() {
-		}
-		s.MarkOffset("t", 7, 1<<60, "")
-	})
-	if delivered != n || processed != maxUnmarked {
-		t.Errorf("delivered %d, processed %d", delivered, processed)
-	}
-}
