@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/codecs"
@@ -158,10 +160,30 @@ type Budget struct {
 // work with do not fit, with one cluster and hardly a topic.
 const LeastMemory Bytes = 128 << 20
 
-// HTTP is about REST.
+// HTTP is about REST. The token is asked of those who write records: see Bearer.
 type HTTP struct {
-	Addr string `yaml:"addr"`
+	Addr      string `yaml:"addr"`
+	MaxBody   Bytes  `yaml:"max_body"`
+	Token     Secret `yaml:"token"`
+	TokenFile string `yaml:"token_file"`
 }
+
+// Bearer gives the token, from its file if there is one; empty for none.
+func (h HTTP) Bearer() (string, error) {
+	token, err := secret("http.token", h.Token, h.TokenFile)
+	if err == nil && !bearer.MatchString(token) {
+		err = errors.New("http.token: must be printable ASCII without spaces, as it goes into a header")
+	}
+	return token, err
+}
+
+var bearer = regexp.MustCompile(`^[!-~]*$`)
+
+// Bounds of http.max_body. What applications report at a time fits into the least.
+const (
+	LeastBody Bytes = 4 << 20
+	MostBody  Bytes = 1 << 30
+)
 
 // Embedded is about the broker and the ClickHouse that standalone brings along.
 type Embedded struct {

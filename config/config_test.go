@@ -189,7 +189,7 @@ func TestOthersVariablesAreIgnoredAndNamed(t *testing.T) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	const password = "tomato"
-	c := mustLoad(t, "store: {dsn: 'clickhouse://u:tomato@h:9000/d?secure=true&access_token=tomato'}\n"+
+	c := mustLoad(t, "http: {token: tomato}\nstore: {dsn: 'clickhouse://u:tomato@h:9000/d?secure=true&access_token=tomato'}\n"+
 		"schema_registries:\n- {name: a, urls: ['https://u:tomato@h'], token: ''}\n- {name: b, urls: ['https://h'], user: u, password: tomato}\n- {name: c, urls: ['https://h'], token: tomato}\n", nil,
 		"clusters.0.sasl.mechanism=PLAIN", "clusters.0.sasl.user=u", "clusters.0.sasl.password="+password)
 	var logged strings.Builder
@@ -212,6 +212,18 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 	if string(c.Clusters[0].SASL.Password) != password {
 		t.Error("the password is lost")
+	}
+}
+
+func TestATokenIsGivenOrInAFile(t *testing.T) {
+	file := MustWrite(t, "token", "tomato\n")
+	for _, set := range []string{"http.token=tomato", "http.token_file=" + file} {
+		if got, err := mustLoad(t, "", nil, set).HTTP.Bearer(); got != "tomato" || err != nil {
+			t.Errorf("%s: %q, %v", set, got, err)
+		}
+	}
+	if got, err := config.Default().HTTP.Bearer(); got != "" || err != nil {
+		t.Errorf("by default: %q, %v", got, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func Default() Config {
 			Kind: ClickHouse, Database: "chaperone", TTL: 30 * day,
 			BatchRows: 10000, BatchAge: time.Second, Timeout: 30 * time.Second,
 		},
-		HTTP:     HTTP{Addr: ":9000"},
+		HTTP:     HTTP{Addr: ":9000", MaxBody: 16 << 20},
 		Embedded: Embedded{Dir: "chaperone-data", KafkaAddr: "127.0.0.1:9092", ClickHouseAddr: "127.0.0.1:8123"},
 		Log:      Log{Level: "info", Format: "text"},
 	}

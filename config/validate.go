@@ -66,7 +66,7 @@ func (c *Config) check(p *problems, builders codecs.Builders) {
 	if l := c.Memory.Limit; l != 0 && l < LeastMemory {
 		p.add("memory.limit", "", "%s must be at least %s, or empty for what the machine allows: less does not hold what an instance needs without a single topic", l, LeastMemory)
 	}
-	p.addr("http.addr", c.HTTP.Addr)
+	p.http(c.HTTP)
 	if c.Embedded.Dir == "" {
 		p.add("embedded.dir", "", "is empty; name a folder, such as chaperone-data")
 	}
@@ -223,6 +223,17 @@ func (p *problems) sasl(path string, s SASL) {
 	} else if _, err := s.password(); err != nil {
 		key, text, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sasl."), ": ")
 		p.add(path+key, "", "%s", text)
+	}
+}
+
+func (p *problems) http(h HTTP) {
+	p.addr("http.addr", h.Addr)
+	if h.MaxBody < LeastBody || h.MaxBody > MostBody {
+		p.add("http.max_body", "", "%s must be at least %s and at most %s", h.MaxBody, LeastBody, MostBody)
+	}
+	if _, err := h.Bearer(); err != nil {
+		key, text, _ := strings.Cut(err.Error(), ": ")
+		p.add(key, "", "%s", text)
 	}
 }
 
