@@ -49,6 +49,8 @@ type world struct {
 	added     []string
 	addErr    error
 	writes    int // calls of AddTopic
+	taken     []*audit.Record
+	inboxErr  error
 	health    health.Registry
 	ready     error
 	log       bytes.Buffer
@@ -108,11 +110,25 @@ func (s settings) AddTopic(_ context.Context, name string) error {
 	return s.w.addErr
 }
 
+// inbox is the world as the audit topic.
+type inbox struct{ w *world }
+
+func (i inbox) Report(ctx context.Context, records []*audit.Record) error {
+	if i.w.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if i.w.inboxErr == nil {
+		i.w.taken = append(i.w.taken, records...)
+	}
+	return i.w.inboxErr
+}
+
 func (w *world) server(change ...func(*api.Options)) *api.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "chaperone_test_total"}))
 	o := api.Options{
-		Query: w, Sources: w, Audited: settings{w}, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
+		Query: w, Sources: w, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Now: func() time.Time { return now },
 	}
@@ -233,6 +249,11 @@ var answers = []struct{ name, method, target, body string }{
 	{"missed-of-a-topic", "GET", "/api/v1/missed?topic=payments", ""},
 	{"audited", "GET", "/topics", ""},
 	{"add-topic", "POST", "/topics", `{"topic":"dummyTopic", "numPartitions":"1"}`},
+	{"report", "POST", "/api/v1/audit", `{"v":1,"kind":"hello","topicName":"orders","tier":"app","instance":"a","version":1}`},
+	{"bad-report", "POST", "/api/v1/audit", `[{"v":1,"kind":"hello","topicName":"orders","tier":"app","version":1},
+		{"v":1,"kind":"hello","topicName":"orders","tier":"app","instance":"a","version":1},
+		{"v":1,"kind":"window","topicName":"orders","tier":"app","instance":"a","partition":0,"version":1,"timeBeginInSec":0,"timeEndInSec":600,"count":1}, 7]`},
+	{"broken-report", "POST", "/api/v1/audit", `{"v":1,`},
 	{"health", "GET", "/health", ""},
 	{"ready", "GET", "/ready", ""},
 	{"not-found", "GET", "/api/v1/nothing", ""},

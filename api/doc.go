@@ -1,4 +1,5 @@
-// Package api answers over HTTP: counts, sources, health, metrics.
+// Package api answers over HTTP: counts, sources, health, metrics. It takes what
+// applications that have no Kafka client report of their own counting.
 //
 // Whatever it says is described in openapi.yaml, which it serves too, and is a
 // type of package v1; package client asks it from Go. Every error is a problem

@@ -27,8 +27,13 @@ func (s *Server) problem(err error, c echo.Context) {
 		}
 		s.o.Log.Log(c.Request().Context(), level, "a request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "err", err)
 	}
-	if p.Code == v1.Unavailable || p.Code == v1.Timeout {
+	switch p.Code {
+	case v1.Unavailable, v1.Timeout:
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
+	case v1.Unauthorized:
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="chaperone"`)
+	case v1.UnsupportedEncoding:
+		c.Response().Header().Set(echo.HeaderAcceptEncoding, "gzip")
 	}
 	c.Response().Header().Set(echo.HeaderContentType, v1.ProblemType)
 	if err := c.JSON(p.Status, p); err != nil {
@@ -41,14 +46,17 @@ var kinds = map[v1.Code]struct {
 	status     int
 	title, try string
 }{
-	v1.BadRequest:       {http.StatusBadRequest, "The request is not understood", "Correct it; /api/v1/openapi.yaml says what can be asked."},
-	v1.TooManyRows:      {http.StatusBadRequest, "The answer would be too long", "Ask for a shorter time, or for one tier, datacenter, cluster or partition, or tell fewer things apart."},
-	v1.NotFound:         {http.StatusNotFound, "There is nothing at this address", "See / for what there is."},
-	v1.MethodNotAllowed: {http.StatusMethodNotAllowed, "This address does not take the method", "The header Allow says which it takes."},
-	v1.TooLarge:         {http.StatusRequestEntityTooLarge, "The request is too large", fmt.Sprintf("Send at most %d bytes.", maxBody)},
-	v1.Internal:         {http.StatusInternalServerError, "Something went wrong inside", "The log of this instance has the cause; please report it."},
-	v1.Unavailable:      {http.StatusServiceUnavailable, "This cannot be answered at the moment", "Ask again in a few seconds; /health says what is amiss."},
-	v1.Timeout:          {http.StatusServiceUnavailable, "The answer took too long", "Ask again, or for a shorter time; /health says what is amiss."},
+	v1.BadRequest:          {http.StatusBadRequest, "The request is not understood", "Correct it; /api/v1/openapi.yaml says what can be asked."},
+	v1.TooManyRows:         {http.StatusBadRequest, "The answer would be too long", "Ask for a shorter time, or for one tier, datacenter, cluster or partition, or tell fewer things apart."},
+	v1.Unauthorized:        {http.StatusUnauthorized, "This needs a token", "Send it as Authorization: Bearer TOKEN; http.token of the configuration has it."},
+	v1.NotFound:            {http.StatusNotFound, "There is nothing at this address", "See / for what there is."},
+	v1.MethodNotAllowed:    {http.StatusMethodNotAllowed, "This address does not take the method", "The header Allow says which it takes."},
+	v1.TooLarge:            {http.StatusRequestEntityTooLarge, "The request is too large", "Send less at a time."},
+	v1.UnsupportedEncoding: {http.StatusUnsupportedMediaType, "The body is encoded in a way that is not known", "Send it with gzip, or as it is."},
+	v1.InvalidRecords:      {http.StatusUnprocessableEntity, "Records cannot be taken", "Correct those that records names, or leave them out, and send the others again; docs/clients.md explains them."},
+	v1.Internal:            {http.StatusInternalServerError, "Something went wrong inside", "The log of this instance has the cause; please report it."},
+	v1.Unavailable:         {http.StatusServiceUnavailable, "This cannot be answered at the moment", "Ask again in a few seconds; /health says what is amiss."},
+	v1.Timeout:             {http.StatusServiceUnavailable, "The answer took too long", "Ask again, or for a shorter time; /health says what is amiss."},
 }
 
 func problemf(code v1.Code, format string, args ...any) *v1.Problem {
@@ -61,8 +69,8 @@ func problemOf(err error) *v1.Problem {
 	if p, ok := errors.AsType[*v1.Problem](err); ok {
 		return p
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problemf(v1.TooLarge, "The body has more than %d bytes.", maxBody)
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problemf(v1.TooLarge, "The body has more than %d bytes.", e.Limit)
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/query"
 )
@@ -40,27 +42,38 @@ type Options struct {
 	Query   query.Source
 	Sources Sources // nil: nobody can tell
 	Audited Audited // nil: topics cannot be added here
+	// Inbox takes what applications report. Here it is called by many at once. nil:
+	// records are not taken here.
+	Inbox audit.Reporter
+	Token string // that reporting needs; empty: none
 	// Clusters names the clusters that have a topic; nil: those where it is counted.
 	Clusters func(ctx context.Context, topic string) ([]string, error)
 	Health   *health.Registry
 	// Ready says why questions cannot be answered yet; nil: they can.
 	Ready   func() error
 	Metrics prometheus.Gatherer // nil: there are none
-	Log     *slog.Logger
-	Version string
-	Now     func() time.Time // nil: time.Now
+	// Register is told of the server's own metrics; nil: there are none.
+	Register prometheus.Registerer
+	Log      *slog.Logger
+	Version  string
+	Now      func() time.Time // nil: time.Now
 	// MaxRows bounds an answer; 50,000 if 0. Timeout bounds a request; 30 s if 0.
 	MaxRows int
 	Timeout time.Duration
+	// MaxBody bounds a report, MaxBodies all that are being taken at once, in bytes,
+	// decompressed; 16 MiB and 64 MiB if 0.
+	MaxBody, MaxBodies int64
 }
 
 // A Server answers. Make one with New; don't forget to Serve.
 type Server struct {
-	o    Options
-	echo *echo.Echo
+	o       Options
+	echo    *echo.Echo
+	metrics *metrics
+	held    atomic.Int64 // bytes of reports that are being taken
 }
 
-// maxBody of a request, in bytes.
+// maxBody of a request that is no report, in bytes.
 const maxBody = 64 << 10
 
 // New makes a server.
@@ -74,7 +87,13 @@ func New(o Options) *Server {
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
-	s := &Server{o: o, echo: echo.New()}
+	if o.MaxBody == 0 {
+		o.MaxBody = 16 << 20
+	}
+	if o.MaxBodies == 0 {
+		o.MaxBodies = 64 << 20
+	}
+	s := &Server{o: o, echo: echo.New(), metrics: newMetrics(o.Register)}
 	s.echo.HTTPErrorHandler = s.problem
 	s.echo.Use(s.logged, s.recovered, s.bounded)
 	s.routes()
@@ -99,6 +118,7 @@ func (s *Server) routes() {
 	v1.GET("/sources", s.sources)
 	v1.GET("/instances", s.instances)
 	v1.GET("/missed", s.missed)
+	e.POST(reportPath, s.report)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))
 }
@@ -162,7 +182,11 @@ func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), s.o.Timeout)
 		defer cancel()
 		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		most := int64(maxBody)
+		if c.Path() == reportPath {
+			most = s.o.MaxBody
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		c.SetRequest(r)
 		return next(c)
 	}

@@ -15,7 +15,7 @@ import (
 
 func (s *Server) index(c echo.Context) error {
 	links := map[string]string{
-		"topics": "/api/v1/topics", "windows": "/api/v1/topics/{topic}/windows", "sources": "/api/v1/sources", "instances": "/api/v1/instances", "missed": "/api/v1/missed",
+		"topics": "/api/v1/topics", "windows": "/api/v1/topics/{topic}/windows", "sources": "/api/v1/sources", "instances": "/api/v1/instances", "missed": "/api/v1/missed", "audit": reportPath,
 		"openapi": "/api/v1/openapi.yaml", "audited": "/topics", "health": "/health", "ready": "/ready",
 	}
 	if s.o.Metrics != nil {

@@ -36,6 +36,7 @@ import (
 	"github.com/chaperone-audit/chaperone/processors"
 	"github.com/chaperone-audit/chaperone/processors/collect"
 	"github.com/chaperone-audit/chaperone/processors/count"
+	"github.com/chaperone-audit/chaperone/processors/inbox"
 	"github.com/chaperone-audit/chaperone/processors/settings"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 	"github.com/chaperone-audit/chaperone/processors/sink"
@@ -308,6 +309,9 @@ func (a *App) build() error {
 	}
 	server := api.Options{Health: a.health, Metrics: a.metrics, Log: a.log.With("part", "http"), Version: a.o.Version}
 	if a.has(Serve) {
+		if err := a.takeReports(&server, b); err != nil {
+			return err
+		}
 		a.views = views.New(views.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "views"), Health: a.health, Metrics: a.metrics,
 			// A little more than is promised, so that "the last so many hours", asked
@@ -324,6 +328,25 @@ func (a *App) build() error {
 	if a.views != nil {
 		a.actors.add("views", a.views.Run)
 	}
+	return nil
+}
+
+// takeReports lets applications report their counts over HTTP.
+func (a *App) takeReports(server *api.Options, b bounds) error {
+	connect, err := a.cfg.AuditCluster().Franz(a.clientID())
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	in, err := inbox.Open(inbox.Options{Connect: connect, Topology: a.topology, Health: a.health, Bytes: b.HTTPBodies})
+	if err != nil {
+		return err
+	}
+	a.closers.add("inbox", func() error { in.Close(); return nil })
+	if server.Token, err = a.cfg.HTTP.Bearer(); err != nil {
+		return err
+	}
+	server.Inbox, server.Register = in, a.metrics
+	server.MaxBody, server.MaxBodies = int64(least(int(a.cfg.HTTP.MaxBody), b.HTTPBodies)), int64(b.HTTPBodies)
 	return nil
 }
 

@@ -29,6 +29,7 @@ var may = []struct {
 	{"processors/logs", []string{"audit", "codecs", "processors/logs"}},
 	{"processors/shards", []string{"internal/health"}},
 	{"processors/settings", []string{"audit"}},
+	{"processors/inbox", []string{"audit", "internal/health", "processors"}},
 	{"processors/count", []string{"audit", "codecs", "internal/health", "processors"}},
 	{"processors/collect", []string{"audit", "internal/aside", "internal/health", "processors"}},
 	{"processors/sink", []string{"audit", "internal/aside", "internal/health", "processors", "sinks"}},

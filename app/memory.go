@@ -40,6 +40,7 @@ type bounds struct {
 
 	ViewsFetch int // bytes
 	ViewsHeld  int // bytes of keys and values
+	HTTPBodies int // bytes of all reports that are being taken
 }
 
 // What things take, as measured; see docs/operations.md. A byte that is fetched is
@@ -82,6 +83,7 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 		case Serve:
 			b.ViewsFetch = of(64, 256<<10, 8<<20)
 			b.ViewsHeld = of(2, 1<<20, math.MaxInt)
+			b.HTTPBodies = of(20, int64(config.LeastBody), 64<<20)
 		}
 	}
 	return b

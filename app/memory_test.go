@@ -19,7 +19,7 @@ func (b bounds) cost() (parts map[Part]int64) {
 		Count:   2*decoded*int64(b.CountFetch) + int64(b.CountPending)*pendingBytes + int64(b.CountInFlight)*inFlightBytes,
 		Collect: decoded*int64(b.CollectFetch) + 3*int64(b.CollectPending),
 		Sink:    decoded*int64(b.SinkFetch) + 2*4*int64(b.SinkBatch),
-		Serve:   decoded*int64(b.ViewsFetch) + int64(b.ViewsHeld)*3/2,
+		Serve:   decoded*int64(b.ViewsFetch) + int64(b.ViewsHeld)*3/2 + (decoded+1)*int64(b.HTTPBodies),
 	}
 }
 
@@ -39,7 +39,7 @@ func TestBoundsShareTheLimit(t *testing.T) {
 				t.Errorf("%v of %d: the bounds come to %d", parts, limit, sum)
 			}
 			if before.CountFetch > b.CountFetch || before.CountPending > b.CountPending || before.CollectPending > b.CollectPending ||
-				before.SinkBatch > b.SinkBatch || before.ViewsHeld > b.ViewsHeld || before.Runtime > b.Runtime {
+				before.SinkBatch > b.SinkBatch || before.ViewsHeld > b.ViewsHeld || before.HTTPBodies > b.HTTPBodies || before.Runtime > b.Runtime {
 				t.Errorf("%v: more memory, %d, gives lower bounds: %+v and %+v", parts, limit, before, b)
 			}
 			before = b

@@ -181,7 +181,7 @@ var bearer = regexp.MustCompile(`^[!-~]*$`)
 
 // Bounds of http.max_body. What applications report at a time fits into the least.
 const (
-	LeastBody Bytes = 4 << 20
+	LeastBody Bytes = 3 << 20
 	MostBody  Bytes = 1 << 30
 )
 

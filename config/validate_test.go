@@ -68,10 +68,10 @@ memory.limit: "512" must be an amount with its unit, such as 512MiB or 2GB (flag
 http.addr: "9000" must be host:port (flag)
 embedded.kafka_addr: "0.0.0.0:9092" must be on this machine, such as 127.0.0.1: there is no login (flag)`},
 		{outcome: "bodies and tokens, without the token", file: "http:\n  max_body: 1MiB\n  token: tomato\n  token_file: /does/not/exist\n", want: `
-http.max_body: 1MiB must be at least 4MiB and at most 1GiB (line 2)
+http.max_body: 1MiB must be at least 3MiB and at most 1GiB (line 2)
 http.token: is given, and token_file too; leave one out (line 3)`},
 		{outcome: "a token that fits no header, without it", set: []string{"http.token=a tomato", "http.max_body=2GiB"}, want: `
-http.max_body: 2GiB must be at least 4MiB and at most 1GiB (flag)
+http.max_body: 2GiB must be at least 3MiB and at most 1GiB (flag)
 http.token: must be printable ASCII without spaces, as it goes into a header (flag)`},
 		{outcome: "a file with a token that is not there", file: "http: {token_file: /does/not/exist}\n", want: `
 http.token_file: open /does/not/exist: no such file or directory (line 1)`},

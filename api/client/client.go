@@ -15,13 +15,15 @@ import (
 	"time"
 
 	v1 "github.com/chaperone-audit/chaperone/api/v1"
+	"github.com/chaperone-audit/chaperone/audit"
 )
 
 // A Client asks one instance, or a load balancer before several. An error that
 // the API reports is a *v1.Problem. Safe for concurrent use.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string
 }
 
 // New makes a client for an address such as http://localhost:9000. A nil
@@ -35,6 +37,13 @@ func New(address string, h *http.Client) (*Client, error) {
 		h = &http.Client{Timeout: time.Minute}
 	}
 	return &Client{base: u, http: h}, nil
+}
+
+// WithToken gives a client that says a token, which Report may need.
+func (c *Client) WithToken(token string) *Client {
+	with := *c
+	with.token = token
+	return &with
 }
 
 // A Span is the time that windows start in: from From, before To. A zero To is
@@ -108,6 +117,16 @@ func (c *Client) AddTopic(ctx context.Context, topic string) (*v1.Added, error) 
 	return do[v1.Added](ctx, c, http.MethodPost, body, nil, "topics")
 }
 
+// Report brings records of an application to the audit, all or none, and returns when
+// they are safe. It may be repeated. For a Recorder, audit.HTTP does the same.
+func (c *Client) Report(ctx context.Context, records ...*audit.Record) (*v1.Accepted, error) {
+	body, err := audit.AppendLines(nil, records)
+	if err != nil {
+		return nil, err
+	}
+	return do[v1.Accepted](ctx, c, http.MethodPost, body, nil, "api", "v1", "audit")
+}
+
 // Health says how each part is; that a part is down is no error.
 func (c *Client) Health(ctx context.Context) (*v1.Health, error) {
 	return get[v1.Health](ctx, c, nil, "health")
@@ -142,6 +161,9 @@ func do[T any](ctx context.Context, c *Client, method string, body []byte, param
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -182,3 +182,9 @@ type Index struct {
 	Version string            `json:"version"`
 	Links   map[string]string `json:"links"`
 }
+
+// Accepted answers POST /api/v1/audit: so many records are on the audit topic,
+// acknowledged.
+type Accepted struct {
+	Accepted int `json:"accepted"`
+}
