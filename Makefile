@@ -16,9 +16,9 @@ MODULES := audit audit/auditsarama audit/auditfranz internal/codecbench
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## audit generated topics on embedded parts and compare; ONCE=1 ends after the first full agreement
+demo: ## a pipeline of four tiers on embedded parts, and what chaperone says of it; ONCE=1 ends after the first full agreement, FAULTS="-lose 0.01" opens a crack
 	@scripts/need npm
-	$(GO) run ./internal/demo $(if $(ONCE),-once)
+	$(GO) run ./internal/demo $(if $(ONCE),-once) $(FAULTS)
 
 build: ## build bin/chaperone
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/chaperone ./cmd/chaperone

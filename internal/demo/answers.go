@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -21,18 +22,11 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
-// A cell is a topic and window; a table has the messages of each.
-type cell struct {
-	topic  string
-	window int64 // start, Unix seconds
-}
-
-type table map[cell]uint64
-
-func (t table) add(c cell, n uint64) { t[c] += n }
-
 // said is what the three places say.
-type said struct{ counted, stored, served table }
+type said struct {
+	truth, counted, stored, served table
+	prints                         table // fingerprints: which messages, not how many
+}
 
 // answers asks the three places.
 type answers struct {
@@ -91,12 +85,14 @@ func (x *answers) follow(ctx context.Context) {
 	}
 }
 
-// await asks until all three say the truth and nothing else, or patience ends.
-func (x *answers) await(ctx context.Context, truth table) (agreed bool, all said, err error) {
+// await asks until all three say the truth and nothing else, or patience ends. The truth
+// goes on for a while: messages are on their way.
+func (x *answers) await(ctx context.Context, truths *truths) (agreed bool, all said, err error) {
 	deadline := time.Now().Add(patience)
 	for {
-		all, err = x.ask(ctx, truth)
-		agreed = err == nil && maps.Equal(all.counted, truth) && maps.Equal(all.stored, truth) && maps.Equal(all.served, truth)
+		all, err = x.ask(ctx, truths.table())
+		agreed = err == nil && maps.Equal(all.counted, all.truth) && maps.Equal(all.stored, all.truth) && maps.Equal(all.served, all.truth) &&
+			maps.Equal(all.truth, truths.table())
 		if agreed || time.Now().After(deadline) {
 			return agreed, all, err
 		}
@@ -109,10 +105,14 @@ func (x *answers) await(ctx context.Context, truth table) (agreed bool, all said
 }
 
 func (x *answers) ask(ctx context.Context, truth table) (all said, err error) {
-	all.counted = table{}
+	all.truth, all.counted, all.prints = truth, table{}, table{}
 	x.mu.Lock()
 	for _, r := range x.newest {
-		all.counted.add(cell{r.Topic, r.Start}, r.Tally.Count)
+		if r.Tally.Count > 0 { // else only attempts
+			c := cell{r.Tier, r.Topic, r.Start}
+			all.counted[c] += r.Tally.Count
+			all.prints[c] += r.Tally.Fingerprint
+		}
 	}
 	x.mu.Unlock()
 	if all.stored, err = x.sql(ctx); err != nil {
@@ -124,7 +124,7 @@ func (x *answers) ask(ctx context.Context, truth table) (all said, err error) {
 
 // sql asks the engine as any HTTP client can.
 func (x *answers) sql(ctx context.Context) (table, error) {
-	const statement = `SELECT topic, window_start AS window, sum(messages) AS messages FROM chaperone.windows GROUP BY topic, window
+	const statement = `SELECT tier, topic, window_start AS window, sum(messages) AS messages FROM chaperone.windows GROUP BY tier, topic, window HAVING messages > 0
 		FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 0`
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+x.address+"/?query="+url.QueryEscape(statement), nil)
 	if err != nil {
@@ -142,6 +142,7 @@ func (x *answers) sql(ctx context.Context) (table, error) {
 	t := table{}
 	for d := json.NewDecoder(resp.Body); ; {
 		var row struct {
+			Tier     string
 			Topic    string
 			Window   int64
 			Messages uint64
@@ -151,7 +152,7 @@ func (x *answers) sql(ctx context.Context) (table, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("ask ClickHouse: %w", err)
 		}
-		t.add(cell{row.Topic, row.Window}, row.Messages)
+		t[cell{row.Tier, row.Topic, row.Window}] += row.Messages
 	}
 }
 
@@ -175,33 +176,55 @@ func (x *answers) windows(ctx context.Context, truth table) (table, error) {
 			return nil, fmt.Errorf("ask REST: %w", err)
 		}
 		for _, r := range w.Rows {
-			t.add(cell{name, r.Start.Unix()}, r.Count)
+			if r.Count > 0 {
+				t[cell{r.Tier, name, r.Start.Unix()}] += r.Count
+			}
 		}
 	}
 	return t, nil
 }
 
-// print writes a line for each topic and window.
-func (s *said) print(out io.Writer, truth table) {
-	cells := map[cell]bool{}
-	for _, t := range []table{truth, s.counted, s.stored, s.served} {
+// print writes a line for each topic and window, with what each tier has of it.
+func (s *said) print(out io.Writer) {
+	type place struct {
+		topic  string
+		window int64
+	}
+	places := map[place]bool{}
+	for _, t := range []table{s.truth, s.counted, s.stored, s.served} {
 		for c := range t {
-			cells[c] = true
+			places[place{c.topic, c.window}] = true
 		}
 	}
-	sorted := slices.SortedFunc(maps.Keys(cells), func(a, b cell) int { return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.window, b.window)) })
+	sorted := slices.SortedFunc(maps.Keys(places), func(a, b place) int { return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.window, b.window)) })
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "topic\twindow (UTC)\tproduced\tcounted\tin ClickHouse\tby REST\t\t")
-	wrong := 0
-	for _, c := range sorted {
-		verdict := "agree"
-		if n := truth[c]; s.counted[c] != n || s.stored[c] != n || s.served[c] != n {
-			verdict = "DIFFER"
-			wrong++
+	fmt.Fprintf(w, "topic\twindow (UTC)\t%s\t\n", strings.Join(tiers, "\t"))
+	wrong, cracks := 0, 0
+	for _, p := range sorted {
+		fmt.Fprintf(w, "%s\t%s\t", p.topic, time.Unix(p.window, 0).UTC().Format("2006-01-02 15:04"))
+		var notes []string
+		for i, tier := range tiers {
+			c := cell{tier, p.topic, p.window}
+			fmt.Fprintf(w, "%d\t", s.counted[c])
+			if n := s.truth[c]; s.counted[c] != n || s.stored[c] != n || s.served[c] != n {
+				wrong++
+				notes = append(notes, fmt.Sprintf("%s SHOULD BE %d (audit topic %d, ClickHouse %d, REST %d)", tier, n, s.counted[c], s.stored[c], s.served[c]))
+			}
+			if i == 0 {
+				continue
+			}
+			up := cell{tiers[i-1], p.topic, p.window}
+			switch before, here := s.counted[up], s.counted[c]; {
+			case here != before:
+				cracks++
+				notes = append(notes, fmt.Sprintf("%+d from %s to %s", int64(here)-int64(before), tiers[i-1], tier))
+			case s.prints[up] != s.prints[c]:
+				cracks++
+				notes = append(notes, fmt.Sprintf("as many from %s to %s, but not the same messages", tiers[i-1], tier))
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t\n", c.topic, time.Unix(c.window, 0).UTC().Format("2006-01-02 15:04"),
-			truth[c], s.counted[c], s.stored[c], s.served[c], verdict)
+		fmt.Fprintf(w, "  %s\n", strings.Join(notes, "; "))
 	}
 	_ = w.Flush()
-	fmt.Fprintf(out, "%d windows, %d differ\n\n", len(sorted), wrong)
+	fmt.Fprintf(out, "%d windows of %d tiers; %d between tiers that differ; %d that chaperone has wrong\n", len(sorted), len(tiers), cracks, wrong)
 }

@@ -1,16 +1,22 @@
-// Demo runs all of chaperone in this process, on the embedded Kafka and
-// ClickHouse, lets the load generator write to a few topics, and compares what it
-// wrote with what chaperone says: on the audit topic, in ClickHouse, and by REST.
+// Demo shows a pipeline and what chaperone says of it: applications in two datacenters
+// send messages to the proxy of theirs, the proxies to a regional Kafka cluster each, and
+// a copier from these to an aggregate cluster. Applications and proxies count themselves
+// with the audit library; chaperone counts the clusters. All of it runs in this process,
+// on embedded brokers and the embedded ClickHouse. What is counted is compared with what
+// has passed: on the audit topic, in ClickHouse, and by REST.
 //
-//	make demo            goes on until interrupted
-//	make demo ONCE=1     ends after the first full agreement, status 0, or says what differs, status 1
+//	make demo                          goes on until interrupted
+//	make demo ONCE=1                   ends after the first full agreement, status 0, or says what differs, status 1
+//	make demo FAULTS="-lose 0.01"      one message in a hundred gets lost: see where
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -21,20 +27,30 @@ import (
 	"github.com/chaperone-audit/chaperone/app"
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
-	"github.com/chaperone-audit/chaperone/internal/produce"
 )
 
 var (
 	once  = flag.Bool("once", false, "end after the first full agreement")
-	rate  = flag.Float64("rate", 2000, "messages per second that the generator writes")
-	burst = flag.Duration("burst", 8*time.Second, "how long the generator writes before its numbers are compared")
-	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the generator")
+	rate  = flag.Float64("rate", 500, "messages per second that the applications send")
+	burst = flag.Duration("burst", 8*time.Second, "how long they send before what is counted is compared")
+	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of messages and faults")
 	loud  = flag.Bool("v", false, "show the log")
+	fault faults
 )
 
 func main() {
 	clickhouse.RunChildIfAsked()
+	flag.Float64Var(&fault.lose, "lose", 0, "share of messages to lose")
+	flag.Float64Var(&fault.duplicate, "duplicate", 0, "share of messages to send twice")
+	flag.Float64Var(&fault.alter, "alter", 0, "share of messages to change on their way")
+	flag.DurationVar(&fault.delay, "delay", 0, "how long to hold back each message")
+	flag.StringVar(&fault.hop, "at", hopMirror, "hop at which that happens: client (to the proxy), proxy (to the regional cluster) or mirror (to the aggregate)")
 	flag.Parse()
+	fault.rng = rand.New(rand.NewPCG(*seed, 1))
+	if err := fault.check(); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	agreed, err := run(ctx)
@@ -47,9 +63,6 @@ func main() {
 	}
 }
 
-// topics are what the generator writes to.
-var topics = []produce.Topic{{Name: "orders", Partitions: 3}, {Name: "clicks", Partitions: 4}, {Name: "payments", Partitions: 1}}
-
 func run(ctx context.Context) (agreed bool, err error) {
 	dir, err := os.MkdirTemp("", "chaperone-demo-")
 	if err != nil {
@@ -60,67 +73,67 @@ func run(ctx context.Context) (agreed bool, err error) {
 	if *loud {
 		level = slog.LevelInfo
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	regions, err := startRegions(dir, log)
+	if err != nil {
+		return false, err
+	}
+	defer regions.stop()
 	cfg := config.Default()
+	cfg.Clusters = []config.Cluster{{Name: "aggregate", Tier: tierAggregate, Datacenter: "central"}} // embedded; it is the audit cluster, too
+	for _, r := range regions {
+		cfg.Clusters = append(cfg.Clusters, config.Cluster{Name: r.name, Tier: tierRegional, Datacenter: r.name, Kafka: config.Kafka{Brokers: r.broker.Brokers()}})
+	}
+	cfg.Codecs = []config.Codec{{Topics: ".*", Codec: config.Names{"header", "json"}}}
+	cfg.Topics.Include, cfg.Topics.Poll = topics, time.Second
 	cfg.Embedded.Dir = filepath.Join(dir, "data")
 	cfg.Embedded.KafkaAddr = freeOr(cfg.Embedded.KafkaAddr)
 	cfg.Embedded.ClickHouseAddr = freeOr(cfg.Embedded.ClickHouseAddr)
 	cfg.HTTP.Addr = freeOr("127.0.0.1:9000")
-	cfg.Topics.Poll = time.Second
-	a, err := app.New(ctx, app.Options{
-		Config: &cfg, Parts: app.All(), Standalone: true, Version: "demo", Progress: os.Stdout,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-	})
+	a, err := app.New(ctx, app.Options{Config: &cfg, Parts: app.All(), Standalone: true, Version: "demo", Progress: os.Stdout, Log: log})
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("REST at http://%s (try: curl http://%s/api/v1/topics)\n\n", a.Addr(), a.Addr())
+	fmt.Printf("REST at http://%s (try: curl http://%s/api/v1/topics, or /api/v1/instances)\n\n", a.Addr(), a.Addr())
 
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(running) }()
-	agreed, err = compare(running, a, cfg.Windows.Size)
+	agreed, err = compare(running, a, regions, int64(cfg.Windows.Size/time.Second))
 	if ctx.Err() != nil { // interrupted: that is how the endless demo ends
 		fmt.Println("\nstopping")
 		agreed, err = agreed || !*once, nil
 	}
 	cancel()
-	if end := <-ended; end != nil {
-		return false, end
-	}
-	return agreed, err
+	return agreed, errors.Join(err, <-ended)
 }
 
-// compare writes a burst, waits for agreement, prints, and begins again.
-func compare(ctx context.Context, a *app.App, windowSize time.Duration) (agreed bool, err error) {
+// compare lets applications send for a while, waits for agreement, prints, and begins
+// again.
+func compare(ctx context.Context, a *app.App, regions regions, windowSize int64) (agreed bool, err error) {
 	answers, err := newAnswers(ctx, a)
 	if err != nil {
 		return false, err
 	}
 	defer answers.close()
-	truth := table{}
-	for round := uint64(0); ; round++ {
-		fmt.Printf("writing %.0f messages/s to %d topics for %s ...\n", *rate, len(topics), *burst)
-		generator, err := produce.New(produce.Config{
-			Brokers: a.Brokers(), Topics: topics, Create: true, Rate: *rate, Duration: *burst, Disorder: 15 * time.Minute,
-			NoTime: 0.02, Malformed: 0.01, WindowSize: windowSize, Seed: *seed + round,
-		})
-		if err != nil {
-			return false, err
-		}
-		if err := generator.Run(ctx); err != nil && ctx.Err() == nil {
-			return false, err
-		}
-		for _, r := range generator.Truth() {
-			truth.add(cell{r.Topic, r.Window.Start}, r.Count)
-		}
+	truths := newTruths(windowSize)
+	p, err := startPipeline(ctx, a, regions, truths)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	for {
+		fmt.Printf("sending %.0f messages/s to %d topics in %d datacenters for %s ...\n", *rate, len(topics), len(regions), *burst)
+		p.send(ctx, *rate, *burst)
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		agreed, all, err := answers.await(ctx, truth)
+		agreed, all, err := answers.await(ctx, truths)
 		if err != nil {
 			return false, err
 		}
-		all.print(os.Stdout, truth)
+		all.print(os.Stdout)
+		fmt.Printf("%s\n\n", &fault)
 		switch {
 		case ctx.Err() != nil:
 			return agreed, nil

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The hops of the pipeline, by the tier that a message has passed before.
+const (
+	hopClient = "client" // from an application to the proxy of its datacenter
+	hopProxy  = "proxy"  // from a proxy to the regional cluster
+	hopMirror = "mirror" // from a regional cluster to the aggregate
+)
+
+var hops = []string{hopClient, hopProxy, hopMirror}
+
+// Faults are what is done to messages at a hop, to shares of them. Whoever sends does
+// not notice: all that tells is the audit.
+type faults struct {
+	hop                    string
+	lose, duplicate, alter float64
+	delay                  time.Duration
+
+	mu   sync.Mutex
+	rng  *rand.Rand
+	done [3]atomic.Uint64 // lost, duplicated, altered
+}
+
+func (f *faults) check() error {
+	if !slices.Contains(hops, f.hop) {
+		return fmt.Errorf("-at: %q is no hop; use %s", f.hop, strings.Join(hops, ", "))
+	}
+	for name, share := range map[string]float64{"lose": f.lose, "duplicate": f.duplicate, "alter": f.alter} {
+		if share < 0 || share > 1 {
+			return fmt.Errorf("-%s: %v is no share, from 0 to 1", name, share)
+		}
+	}
+	if f.lose+f.duplicate+f.alter > 1 {
+		return fmt.Errorf("-lose, -duplicate and -alter are more than all messages together")
+	}
+	return nil
+}
+
+// A fate is what becomes of a message at a hop.
+type fate struct {
+	copies int
+	alter  bool
+	delay  time.Duration
+}
+
+// pass decides the fate of a message at a hop.
+func (f *faults) pass(hop string) fate {
+	if hop != f.hop {
+		return fate{copies: 1}
+	}
+	f.mu.Lock()
+	x := f.rng.Float64()
+	f.mu.Unlock()
+	switch {
+	case x < f.lose:
+		f.done[0].Add(1)
+		return fate{}
+	case x < f.lose+f.duplicate:
+		f.done[1].Add(1)
+		return fate{copies: 2, delay: f.delay}
+	case x < f.lose+f.duplicate+f.alter:
+		f.done[2].Add(1)
+		return fate{copies: 1, alter: true, delay: f.delay}
+	}
+	return fate{copies: 1, delay: f.delay}
+}
+
+// altered is another message of the same length and the same event time.
+func altered(value []byte) []byte {
+	b := slices.Clone(value)
+	if i := slices.Index(b, 'x'); i >= 0 { // there is one in every note
+		b[i] = 'y'
+	}
+	return b
+}
+
+func (f *faults) String() string {
+	lost, duplicated, changed := f.done[0].Load(), f.done[1].Load(), f.done[2].Load()
+	if lost+duplicated+changed == 0 && f.delay == 0 {
+		return "no faults were injected"
+	}
+	s := fmt.Sprintf("injected at hop %s: %d lost, %d duplicated, %d altered", f.hop, lost, duplicated, changed)
+	if f.delay > 0 {
+		s += fmt.Sprintf(", all delayed by %s", f.delay)
+	}
+	return s
+}
