@@ -11,7 +11,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 MODULES := audit audit/auditsarama audit/auditfranz internal/codecbench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast verify verify-kill lint metrics bench bench-bounds bench-codecs kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-codecs kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ help: ## list the targets
 demo: ## a pipeline of four tiers on embedded parts, and what chaperone says of it; ONCE=1 ends after the first full agreement, FAULTS="-lose 0.01" opens a crack
 	@scripts/need npm
 	$(GO) run ./internal/demo $(if $(ONCE),-once) $(FAULTS)
+
+demo-kafka: ## the same on three clusters of Apache Kafka with MirrorMaker 2; ONCE=1, FAULTS="-lose 0.01 -at proxy"
+	@scripts/need java mvn npm
+	$(GO) run ./internal/demo -kafka $(if $(ONCE),-once) $(FAULTS)
 
 build: ## build bin/chaperone
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/chaperone ./cmd/chaperone

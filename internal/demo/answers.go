@@ -40,7 +40,7 @@ type answers struct {
 }
 
 // patience is how long the last messages may take to arrive everywhere.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 func newAnswers(ctx context.Context, a *app.App) (*answers, error) {
 	rest, err := client.New("http://"+a.Addr(), nil)

@@ -31,7 +31,10 @@ type faults struct {
 	done [3]atomic.Uint64 // lost, duplicated, altered
 }
 
-func (f *faults) check() error {
+func (f *faults) check(real bool) error {
+	if real && f.hop == hopMirror && f.lose+f.duplicate+f.alter+f.delay.Seconds() > 0 {
+		return fmt.Errorf("-at: MirrorMaker 2 has no faults of ours; use %s or %s", hopClient, hopProxy)
+	}
 	if !slices.Contains(hops, f.hop) {
 		return fmt.Errorf("-at: %q is no hop; use %s", f.hop, strings.Join(hops, ", "))
 	}

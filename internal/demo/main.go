@@ -8,6 +8,7 @@
 //	make demo                          goes on until interrupted
 //	make demo ONCE=1                   ends after the first full agreement, status 0, or says what differs, status 1
 //	make demo FAULTS="-lose 0.01"      one message in a hundred gets lost: see where
+//	make demo-kafka                    the same on Apache Kafka, with MirrorMaker 2 in place of the copier
 package main
 
 import (
@@ -35,6 +36,7 @@ var (
 	burst = flag.Duration("burst", 8*time.Second, "how long they send before what is counted is compared")
 	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of messages and faults")
 	loud  = flag.Bool("v", false, "show the log")
+	real  = flag.Bool("kafka", false, "on three clusters of Apache Kafka, with MirrorMaker 2 between them")
 	fault faults
 )
 
@@ -47,7 +49,7 @@ func main() {
 	flag.StringVar(&fault.hop, "at", hopMirror, "hop at which that happens: client (to the proxy), proxy (to the regional cluster) or mirror (to the aggregate)")
 	flag.Parse()
 	fault.rng = rand.New(rand.NewPCG(*seed, 1))
-	if err := fault.check(); err != nil {
+	if err := fault.check(*real); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(2)
 	}
@@ -74,15 +76,21 @@ func run(ctx context.Context) (agreed bool, err error) {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	regions, err := startRegions(dir, log)
+	var kafka *clusters
+	if *real {
+		kafka, err = startReal(ctx)
+	} else {
+		kafka, err = startEmbedded(dir, log)
+	}
 	if err != nil {
 		return false, err
 	}
-	defer regions.stop()
+	defer kafka.stop()
 	cfg := config.Default()
-	cfg.Clusters = []config.Cluster{{Name: "aggregate", Tier: tierAggregate, Datacenter: "central"}} // embedded; it is the audit cluster, too
-	for _, r := range regions {
-		cfg.Clusters = append(cfg.Clusters, config.Cluster{Name: r.name, Tier: tierRegional, Datacenter: r.name, Kafka: config.Kafka{Brokers: r.broker.Brokers()}})
+	// The first is the audit cluster, too.
+	cfg.Clusters = []config.Cluster{{Name: "aggregate", Tier: tierAggregate, Datacenter: "central", Kafka: config.Kafka{Brokers: kafka.aggregate}}}
+	for _, r := range kafka.regions {
+		cfg.Clusters = append(cfg.Clusters, config.Cluster{Name: r.name, Tier: tierRegional, Datacenter: r.name, Kafka: config.Kafka{Brokers: r.brokers}})
 	}
 	cfg.Codecs = []config.Codec{{Topics: ".*", Codec: config.Names{"header", "json"}}}
 	cfg.Topics.Include, cfg.Topics.Poll = topics, time.Second
@@ -99,7 +107,7 @@ func run(ctx context.Context) (agreed bool, err error) {
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(running) }()
-	agreed, err = compare(running, a, regions, int64(cfg.Windows.Size/time.Second))
+	agreed, err = compare(running, a, kafka.regions, int64(cfg.Windows.Size/time.Second))
 	if ctx.Err() != nil { // interrupted: that is how the endless demo ends
 		fmt.Println("\nstopping")
 		agreed, err = agreed || !*once, nil
@@ -110,7 +118,7 @@ func run(ctx context.Context) (agreed bool, err error) {
 
 // compare lets applications send for a while, waits for agreement, prints, and begins
 // again.
-func compare(ctx context.Context, a *app.App, regions regions, windowSize int64) (agreed bool, err error) {
+func compare(ctx context.Context, a *app.App, regions []region, windowSize int64) (agreed bool, err error) {
 	answers, err := newAnswers(ctx, a)
 	if err != nil {
 		return false, err

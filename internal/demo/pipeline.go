@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,34 +17,7 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/audit/auditfranz"
 	"github.com/chaperone-audit/chaperone/examples/proxy/proxy"
-	"github.com/chaperone-audit/chaperone/internal/embedded/kafka"
 )
-
-// A region is a datacenter with its Kafka cluster.
-type region struct {
-	name   string
-	broker *kafka.Broker
-}
-
-type regions []region
-
-func startRegions(dir string, log *slog.Logger) (list regions, err error) {
-	for _, name := range []string{"west", "east"} {
-		b, err := kafka.Start(kafka.Options{Dir: filepath.Join(dir, name), Addr: "127.0.0.1:0", Log: log})
-		if err != nil {
-			list.stop()
-			return nil, err
-		}
-		list = append(list, region{name, b})
-	}
-	return list, nil
-}
-
-func (l regions) stop() {
-	for _, r := range l {
-		r.broker.Stop()
-	}
-}
 
 // A pipeline is all that messages pass and that is no part of chaperone.
 type pipeline struct {
@@ -61,7 +32,7 @@ type pipeline struct {
 // partitions of each topic, on all clusters.
 const partitions = 3
 
-func startPipeline(ctx context.Context, a *app.App, regions regions, truths *truths) (p *pipeline, err error) {
+func startPipeline(ctx context.Context, a *app.App, regions []region, truths *truths) (p *pipeline, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p = &pipeline{cancel: cancel}
 	defer func() {
@@ -73,7 +44,7 @@ func startPipeline(ctx context.Context, a *app.App, regions regions, truths *tru
 		return p, err
 	}
 	for i, r := range regions {
-		if err := makeTopics(ctx, r.broker.Brokers()); err != nil {
+		if err := makeTopics(ctx, r.brokers); err != nil {
 			return p, err
 		}
 		url, err := p.startProxy(a, r, truths)
@@ -87,7 +58,10 @@ func startPipeline(ctx context.Context, a *app.App, regions regions, truths *tru
 		}
 		p.apps = append(p.apps, &applications{name: r.name, url: url, recorder: recorder, faults: &fault, truth: truths, client: &http.Client{Timeout: time.Minute},
 			rng: rand.New(rand.NewPCG(*seed, uint64(10+i)))})
-		c, err := newCopier(r.broker.Brokers(), a.Brokers(), &fault, truths)
+		if *real {
+			continue // MirrorMaker 2 copies
+		}
+		c, err := newCopier(r.brokers, a.Brokers(), &fault, truths)
 		if err != nil {
 			return p, err
 		}
@@ -122,7 +96,7 @@ func (p *pipeline) startProxy(a *app.App, r region, truths *truths) (url string,
 	if err != nil {
 		return "", err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Brokers()...), kgo.ProducerLinger(5*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...), kgo.ProducerLinger(5*time.Millisecond))
 	if err != nil {
 		return "", err
 	}
@@ -140,6 +114,9 @@ func (p *pipeline) startProxy(a *app.App, r region, truths *truths) (url string,
 				return err
 			}
 			truths.add(tierRegional, m.Topic, at)
+			if *real { // MirrorMaker 2 is to bring it there
+				truths.add(tierAggregate, m.Topic, at)
+			}
 		}
 		truths.add(tierServer, m.Topic, at)
 		return nil
