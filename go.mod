@@ -44,6 +44,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/chaperone-audit/chaperone/audit v0.0.0
 	github.com/chaperone-audit/chaperone/audit/auditfranz v0.0.0
+	github.com/chaperone-audit/chaperone/audit/auditsarama v0.0.0
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/eapache/go-resiliency v1.7.0 // indirect
 	github.com/go-faster/city v1.0.1 // indirect
@@ -97,3 +98,5 @@ require (
 replace github.com/chaperone-audit/chaperone/audit => ./audit
 
 replace github.com/chaperone-audit/chaperone/audit/auditfranz => ./audit/auditfranz
+
+replace github.com/chaperone-audit/chaperone/audit/auditsarama => ./audit/auditsarama

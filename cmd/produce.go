@@ -42,6 +42,8 @@ Without brokers it writes to the embedded Kafka of a running standalone.`,
 	f.IntVar(&o.PayloadBytes, "bytes", 200, "size of messages, about")
 	f.StringVar(&o.Field, "field", "ts", "name of the member that holds the event time")
 	f.Uint64Var(&o.Seed, "seed", 1, "another one makes other messages")
+	tier := f.String("tier", "producer", "point of the pipeline that this is")
+	counted := f.Bool("count", false, "count what is sent with the audit library, and stamp event times into headers")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, _, err := s.load()
 		if err != nil {
@@ -62,9 +64,16 @@ Without brokers it writes to the embedded Kafka of a running standalone.`,
 			return err
 		}
 		o.WindowSize, o.Log = c.Windows.Size, newLog(c.Log, cmd.ErrOrStderr())
+		counting := &counting{}
+		if *counted {
+			if counting, err = count(&c, *tier, eventTimes(o.Field), cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			o.Recorder = counting.recorder
+		}
 		g, err := produce.New(o)
 		if err != nil {
-			return &usageError{cmd, err.Error()}
+			return errors.Join(&usageError{cmd, err.Error()}, counting.close())
 		}
 		ctx, stop := untilSignal(cmd.Context(), cmd.ErrOrStderr(), "the table of what was written is not printed")
 		defer stop()
@@ -72,7 +81,7 @@ Without brokers it writes to the embedded Kafka of a running standalone.`,
 		if printed := printTruth(cmd.OutOrStdout(), g); err == nil {
 			err = printed
 		}
-		return err
+		return errors.Join(err, counting.close())
 	}
 	return cmd
 }

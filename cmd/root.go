@@ -67,7 +67,7 @@ Audit your own Kafka:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
 	root.AddCommand(
 		newStandalone(p), newCount(p), newCollect(p), newSink(p), newServe(p),
-		newCodec(p), newProduce(p), newTorture(), newTopology(p), newCheckConfig(p), newVersion(),
+		newCodec(p), newProduce(p), newConsume(p), newTorture(), newTopology(p), newCheckConfig(p), newVersion(),
 	)
 	return root
 }

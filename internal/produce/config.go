@@ -51,6 +51,8 @@ type Config struct {
 	// replaces them, and the truth is wrong for messages without a time.
 	Start time.Time
 
+	// Recorder counts what is sent; nil for nobody. It stamps event times into headers.
+	Recorder *audit.Recorder
 	// Sarama is the client configuration to start from (TLS, SASL, version);
 	// nil is sarama's. It is copied.
 	Sarama *sarama.Config

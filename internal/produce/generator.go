@@ -9,6 +9,8 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/chaperone-audit/chaperone/audit/auditsarama"
+
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
@@ -64,7 +66,12 @@ func (g *Generator) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("load generator: %w", err)
 	}
-	producer, err := sarama.NewAsyncProducerFromClient(client)
+	var producer sarama.AsyncProducer
+	if g.cfg.Recorder != nil {
+		producer, err = auditsarama.NewAsyncProducerFromClient(client, g.cfg.Recorder)
+	} else {
+		producer, err = sarama.NewAsyncProducerFromClient(client)
+	}
 	if err != nil {
 		return fmt.Errorf("load generator: make producer: %w", err)
 	}
