@@ -19,6 +19,7 @@ var may = []struct {
 	from string
 	to   []string
 }{
+	{"audit/reportertest", []string{"audit"}},
 	{"audit", nil},
 	{"codecs", []string{"audit"}},
 	{"query", []string{"audit"}},

@@ -86,7 +86,7 @@ func (i *Inbox) Report(ctx context.Context, records []*audit.Record) error {
 	for range records {
 		select {
 		case e := <-acks:
-			err = errors.Join(err, e)
+			err = e
 		case <-waiting.Done():
 			err = context.Cause(waiting)
 		}
