@@ -222,3 +222,26 @@ func TestReportsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+func FuzzReport(f *testing.F) {
+	for _, body := range []string{window("a", 1, ""), "[" + window("a", 1, "") + "," + window("b", 2, "") + "]", originalRecord, "[]", "[[", "{}{", "\n7"} {
+		f.Add(body, false)
+		f.Add(zipped(body), true)
+	}
+	f.Fuzz(func(t *testing.T, body string, compressed bool) {
+		w := fake()
+		var headers []string
+		if compressed {
+			headers = []string{"Content-Encoding", "gzip"}
+		}
+		rec, _ := post(w.server(func(o *api.Options) { o.MaxBody = 1 << 16 }), body, headers...)
+		if rec.Code >= 500 || rec.Code != 200 && len(w.taken) > 0 {
+			t.Errorf("%d, %d taken: %s", rec.Code, len(w.taken), rec.Body)
+		}
+		for _, r := range w.taken {
+			if err := r.Validate(); err != nil || r.Original == nil && (r.Instance == "" || r.Partition != audit.NoPartition) {
+				t.Errorf("taken: %s, %v", r.AppendJSON(nil), err)
+			}
+		}
+	})
+}

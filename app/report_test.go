@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/chaperone-audit/chaperone/api/client"
+	v1 "github.com/chaperone-audit/chaperone/api/v1"
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/audit/reportertest"
 	"github.com/chaperone-audit/chaperone/config"
@@ -263,4 +265,35 @@ func TestARecordIsPostedAndAnswered(t *testing.T) {
 	if h := d.health(); !strings.Contains(h, `"inbox"`) {
 		t.Errorf("health has no inbox: %s", h)
 	}
+}
+
+func TestNothingIsPromisedWhileKafkaIsAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for timeouts; not with -short")
+	}
+	k := kafkatest.Kfake(t)
+	d := deployWith(t, k, func(c *config.Config) { c.Store.Kind = config.Memory })
+	window := audit.Window{Start: time.Now().Unix() / 600 * 600, Size: 600}
+	r := (&applications{topic: "away", instances: 2, windows: []audit.Window{window}}).reports()
+	must(t, k.Stop())
+	_, err := d.rest.Report(t.Context(), r[0])
+	if p, ok := errors.AsType[*v1.Problem](err); !ok || p.Status != http.StatusServiceUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if h := d.health(); !strings.Contains(h, "does not acknowledge the records that applications report") {
+		t.Errorf("health does not say it: %s", h)
+	}
+	must(t, k.Restart(t.Context()))
+	d.eventually("it is taken", func() string {
+		if _, err := d.rest.Report(t.Context(), r...); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	d.eventually("REST", func() string {
+		if got, err := d.byREST("away"); err != nil || got[window.Start] != 41 {
+			return fmt.Sprint(got, err)
+		}
+		return ""
+	})
 }
