@@ -20,7 +20,17 @@ var may = []struct {
 	to   []string
 }{
 	{"audit/reportertest", []string{"audit"}},
+	{"audit/auditsarama", []string{"audit"}},
+	{"audit/auditfranz", []string{"audit"}},
+	{"audit/auditkafkago", []string{"audit"}},
 	{"audit", nil},
+	{"codecs/learnt", []string{"codecs"}},
+	{"codecs/registry", []string{"codecs"}},
+	{"codecs/avro", []string{"audit", "codecs", "codecs/learnt"}},
+	{"codecs/protobuf", []string{"audit", "codecs", "codecs/learnt"}},
+	{"codecs/msgpack", []string{"audit", "codecs"}},
+	{"codecs/cbor", []string{"audit", "codecs"}},
+	{"codecs/all", []string{"codecs"}},
 	{"codecs", []string{"audit"}},
 	{"query", []string{"audit"}},
 	{"config", []string{"audit", "codecs", "processors"}}, // processors: names and defaults of topics
@@ -42,11 +52,12 @@ var may = []struct {
 	{"internal/embedded", []string{"internal/embedded", "internal/health"}},
 	{"internal/children", nil},
 	{"internal/kafkatest", []string{"internal/embedded", "internal/kafkatest"}},
-	{"internal/produce", []string{"audit"}},
+	{"internal/produce", []string{"audit", "audit/auditsarama"}},
 }
 
 // anything may be imported by those who put things together, or look from outside.
-var anything = []string{"app", "cmd", "internal/demo", "internal/scenario", "internal/torture", "internal/verify", "internal/bench"}
+var anything = []string{"app", "cmd", "internal/demo", "internal/scenario", "internal/torture", "internal/verify", "internal/bench", "internal/codecbench",
+	"internal/mirrortest", "audit/audittest", "examples"}
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	checked := 0
