@@ -129,6 +129,7 @@ func (o *Options) fill() error {
 type Recorder struct {
 	o      Options
 	clock  clock
+	stamps stamps
 	began  time.Time
 	bounds struct{ past, future int64 } // milliseconds
 

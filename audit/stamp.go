@@ -2,6 +2,7 @@ package audit
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +33,7 @@ type Header struct {
 // that it lacks, so that all later tiers read the same time without decoding anything.
 // What is there is respected: chaperone-time, then CloudEvents' ce_time. Else the time
 // is what Options.EventTime reads, and if there is none, now. get is asked for the last
-// header of a name.
+// header of a name. What is added is only for reading: messages share it.
 //
 // Who sends a message again, such as a client that retries by itself, must not stamp it
 // again with another time; once stamped, it is found to be.
@@ -47,7 +48,7 @@ func (t *Topic) Stamp(key, value []byte, get func(name string) (value []byte, ok
 	if !ok {
 		ms = t.r.clock.now()
 	}
-	add = append(add, Header{TimeHeader, strconv.AppendInt(nil, ms, 10)})
+	add = t.r.stamps.of(ms)
 	if t.r.o.Identify {
 		if _, ok := get(IDHeader); !ok {
 			add = append(add, Header{IDHeader, []byte(uuid.NewString())})
@@ -56,6 +57,24 @@ func (t *Topic) Stamp(key, value []byte, get func(name string) (value []byte, ok
 		add = append(add, Header{SequenceHeader, n})
 	}
 	return ms, add
+}
+
+// stamps has the header of the last time that was stamped: most messages of a busy
+// program have the time of the one before, and to make it anew costs two allocations.
+type stamps struct{ last atomic.Pointer[stamp] }
+
+type stamp struct {
+	ms     int64
+	header []Header // one, and no room for more
+}
+
+func (s *stamps) of(ms int64) []Header {
+	if last := s.last.Load(); last != nil && last.ms == ms {
+		return last.header
+	}
+	n := &stamp{ms, []Header{{TimeHeader, strconv.AppendInt(nil, ms, 10)}}}
+	s.last.Store(n)
+	return n.header
 }
 
 // EventTime is the time of a message that was delivered: what its headers say, else

@@ -61,3 +61,22 @@ func TestEachMessageIsStampedOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestStampsOfOneTimeAreShared(t *testing.T) {
+	r := mustRecorder(t, Options{Tier: "edge", Reporter: listen(t), Identify: true, EventTime: func(_ string, _, value []byte) (int64, bool) { return int64(value[0]), true }})
+	defer r.Close(t.Context())
+	none := func(string) ([]byte, bool) { return nil, false }
+	seen := map[string]bool{}
+	for _, ms := range []byte{7, 7, 8, 7} {
+		_, add := r.Topic("t").Stamp(nil, []byte{ms}, none)
+		if len(add) != 3 || string(add[0].Value) != strconv.Itoa(int(ms)) || seen[string(add[1].Value)] || seen[string(add[2].Value)] {
+			t.Errorf("%d: %q", ms, add)
+		}
+		seen[string(add[1].Value)], seen[string(add[2].Value)] = true, true
+	}
+	r.o.Identify = false
+	nine := []byte{9}
+	if n := testing.AllocsPerRun(100, func() { r.Topic("t").Stamp(nil, nine, none) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

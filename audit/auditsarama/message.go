@@ -18,7 +18,7 @@ func attempt(r *audit.Recorder, msg *sarama.ProducerMessage) {
 	if len(add) > 0 {
 		headers := slices.Grow(slices.Clip(msg.Headers), len(add)) // others may have the same array
 		for _, h := range add {
-			headers = append(headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
+			headers = append(headers, sarama.RecordHeader{Key: bytesOf(sarama.StringEncoder(h.Key)), Value: h.Value})
 		}
 		msg.Headers = headers
 	}
