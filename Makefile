@@ -11,7 +11,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 MODULES := audit audit/auditsarama audit/auditfranz audit/auditkafkago audit/audittest internal/codecbench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-codecs kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ bench: ## counting with both readers against raw drains and a loop by hand, on A
 bench-bounds: ## memory below a limit, of rows and of scattered event times; time to take over a table
 	@scripts/need java mvn
 	$(GO) run ./internal/bench -only bounds
+
+bench-audit: ## what the audit library costs an application: to count, in memory, and in CPU time of producers on Apache Kafka
+	@scripts/need java mvn
+	@cd audit/audittest && $(GO) run ./bench
 
 bench-codecs: ## finding the event time in JSON and Avro, against libraries that decode
 	@cd internal/codecbench && $(GO) run .
