@@ -8,7 +8,7 @@ LDFLAGS := -X github.com/chaperone-audit/chaperone/cmd.release=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 # Modules of their own: what applications link, and what nobody else should.
-MODULES := audit audit/auditsarama audit/auditfranz audit/auditkafkago audit/audittest internal/codecbench
+MODULES := audit audit/auditsarama audit/auditfranz audit/auditkafkago audit/auditconfluent audit/audittest internal/codecbench
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs kafka fuzz scenarios simulate topology torture torture-many
