@@ -33,7 +33,7 @@ type adapter struct {
 	blind bool
 }
 
-var adapters = []adapter{saramaSync, saramaBatch, saramaAsync, franz, kafkago, kafkagoAsync}
+var adapters = []adapter{saramaSync, saramaBatch, saramaAsync, franz, kafkago, kafkagoAsync, confluent, confluentEvents}
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -6,9 +6,11 @@ require (
 	github.com/IBM/sarama v1.61.1
 	github.com/chaperone-audit/chaperone v0.0.0
 	github.com/chaperone-audit/chaperone/audit v0.0.0
+	github.com/chaperone-audit/chaperone/audit/auditconfluent v0.0.0
 	github.com/chaperone-audit/chaperone/audit/auditfranz v0.0.0
 	github.com/chaperone-audit/chaperone/audit/auditkafkago v0.0.0
 	github.com/chaperone-audit/chaperone/audit/auditsarama v0.0.0
+	github.com/confluentinc/confluent-kafka-go/v2 v2.11.1
 	github.com/segmentio/kafka-go v0.4.51
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
@@ -43,6 +45,7 @@ require (
 	github.com/rs/xid v1.4.0 // indirect
 	github.com/rs/zerolog v1.28.0 // indirect
 	github.com/zeebo/xxh3 v1.1.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
