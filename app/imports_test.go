@@ -23,6 +23,7 @@ var may = []struct {
 	{"audit/auditsarama", []string{"audit"}},
 	{"audit/auditfranz", []string{"audit"}},
 	{"audit/auditkafkago", []string{"audit"}},
+	{"audit/auditconfluent", []string{"audit"}},
 	{"audit", nil},
 	{"codecs/learnt", []string{"codecs"}},
 	{"codecs/registry", []string{"codecs"}},
