@@ -5,25 +5,26 @@ import (
 	"slices"
 )
 
-// book holds what a process has counted of one topic, by segment and window. It knows
-// no clock and does no I/O. A segment has at most so many windows; the message that
-// would open one more begins the next. Those of a closed segment only wait to be
-// reported: what comes later for the same window counts in another segment, and the
-// sum over segments is what the window holds.
+// book holds what a process has counted of one topic, by window. It knows no clock and
+// does no I/O. It has at most so many windows: the one that would be one more pushes out
+// that which nobody has counted into for longest. What comes later for a window that was
+// pushed out counts in another segment, and the sum over segments is what the window
+// holds.
 type book struct {
-	windows            int
-	segment            int64
-	open               map[int64]*entry // by the start of the window
-	waiting            []*entry         // of closed segments, oldest first
-	total              uint64           // successes, of all windows
-	attempts, failures uint64
-	sent               uint64 // windows, by segment, of which a record was acknowledged
+	windows int
+	segment int64            // of entries that begin now; above those of all that were pushed out
+	open    map[int64]*entry // by the start of the window
+	waiting []*entry         // pushed out, and not acknowledged; the oldest first
+
+	total, attempts, failures uint64 // of all windows; total are successes
+	sent                      uint64 // windows, by segment, of which a record was acknowledged
 }
 
 // An entry is a window in a segment.
 type entry struct {
 	segment, start int64
 	counts
+	touched int64 // when it was counted into last, Unix seconds
 	dirty   bool  // has something that is not acknowledged
 	version int64 // of the record under way, or the last one; 0 if there was none
 	known   bool  // a record of it was acknowledged
@@ -31,44 +32,50 @@ type entry struct {
 
 func newBook(windows int) book { return book{windows: windows, open: map[int64]*entry{}} }
 
-// merge adds to a window.
-func (b *book) merge(start int64, c *counts) {
+// merge adds to a window what was counted up to a moment, in Unix seconds.
+func (b *book) merge(now, start int64, c *counts) {
 	e := b.open[start]
 	if e == nil {
 		if len(b.open) >= b.windows {
-			b.closeSegment()
+			b.pushOut()
 		}
 		e = &entry{segment: b.segment, start: start}
 		b.open[start] = e
 	}
 	e.merge(c)
-	e.dirty = true
+	e.dirty, e.touched = true, now
 	b.total += c.Count
 	b.attempts += c.attempts
 	b.failures += c.failures
 }
 
-func (b *book) closeSegment() {
+// pushOut makes room for a window.
+func (b *book) pushOut() {
+	var last *entry
 	for _, e := range b.open {
-		if e.dirty {
-			b.waiting = append(b.waiting, e)
+		if last == nil || cmp.Or(cmp.Compare(e.touched, last.touched), cmp.Compare(e.start, last.start)) < 0 {
+			last = e
 		}
 	}
-	slices.SortStableFunc(b.waiting, func(x, y *entry) int { return cmp.Or(cmp.Compare(x.segment, y.segment), cmp.Compare(x.start, y.start)) })
-	clear(b.open)
-	b.segment++
+	b.remove(last)
+	if last.dirty {
+		b.waiting = append(b.waiting, last)
+	}
 }
 
-// rest closes the segment if all of it is acknowledged and before a time, in Unix
-// seconds: nobody needs it in memory any more.
+// remove takes an entry out of the open ones. Its segment must not be gone on with.
+func (b *book) remove(e *entry) {
+	delete(b.open, e.start)
+	b.segment = max(b.segment, e.segment+1)
+}
+
+// rest takes out what is acknowledged, has ended and has not been counted into since a
+// moment, in Unix seconds: nobody needs it in memory any more.
 func (b *book) rest(before, size int64) {
 	for _, e := range b.open {
-		if e.dirty || e.start+size > before {
-			return
+		if !e.dirty && e.start+size <= before && e.touched <= before {
+			b.remove(e)
 		}
-	}
-	if len(b.open) > 0 {
-		b.closeSegment()
 	}
 }
 
@@ -111,13 +118,13 @@ func (b *book) pending() (n int) {
 	return n
 }
 
-// drop forgets the oldest of those that wait until there are at most so many, and
-// says how many messages that makes. Of an entry that was reported before, it is not
-// known how many are missing, so all of them are.
-func (b *book) drop(most int) (messages uint64) {
-	for len(b.waiting) > most {
-		messages += b.waiting[0].Count
-		b.waiting = b.waiting[1:]
+// drop forgets so many of those that wait, the oldest, and says how many messages that
+// makes. Of an entry that was reported before it is not known how many are missing, so
+// all of them are.
+func (b *book) drop(n int) (messages uint64) {
+	for _, e := range b.waiting[:n] {
+		messages += max(e.Count, e.attempts, e.failures)
 	}
+	b.waiting = b.waiting[n:]
 	return messages
 }

@@ -53,8 +53,8 @@ func (c *clock) run(quit chan struct{}) {
 	defer c.coarse.Store(0)
 	for {
 		select {
-		case now := <-t.C:
-			c.coarse.Store(now.UnixMilli())
+		case <-t.C:
+			c.coarse.Store(time.Now().UnixMilli()) // the tick may be from before we were let run
 		case <-quit:
 			return
 		}

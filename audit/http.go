@@ -97,7 +97,11 @@ const maxAnswer = 256 << 10
 // acknowledged says whether an answer means that all records are safe. A status is not
 // enough: whatever else listens there may answer 200 to everything.
 func acknowledged(resp *http.Response, answer []byte, records int) error {
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("%w: %s%s", ErrTooMany, resp.Status, problemText(answer))
+	default:
 		return errors.New(resp.Status + problemText(answer))
 	}
 	var a struct{ Accepted *int }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -49,11 +50,16 @@ type Options struct {
 	// the counts of another.
 	Instance string
 	Host     string // for people, overriding the name of the machine
-	// Windows bounds how many windows of a topic are held, overriding the default of 16.
+	// Windows bounds how many windows of a topic are held, about half a kilobyte each,
+	// overriding the default of 1,024: as many as windows of 10m that Past and Future allow.
 	Windows int
-	// Pending bounds how many windows that are no longer held may wait to be reported,
-	// overriding the default of 10,000. Beyond it the oldest are dropped, and said to be.
+	// Pending bounds how many windows of all topics that are no longer held may wait to be
+	// reported, overriding the default of 10,000. Beyond it the oldest of the topic with
+	// the most are dropped, and said to be.
 	Pending int
+	// Topics bounds how many topics there may be, overriding the default of 10,000; the
+	// messages of others are uncounted.
+	Topics int
 	// OnError is told of each report that failed; it is tried again. Nil to say nothing.
 	OnError func(error)
 }
@@ -83,7 +89,7 @@ func (o *Options) fill() error {
 	o.Window, o.Every = cmp.Or(o.Window, 10*time.Minute), cmp.Or(o.Every, 10*time.Second)
 	o.Past, o.Future = cmp.Or(o.Past, 7*24*time.Hour), cmp.Or(o.Future, time.Hour)
 	o.Fingerprint = cmp.Or(o.Fingerprint, PowerSumFingerprint)
-	o.Windows, o.Pending = cmp.Or(o.Windows, 16), cmp.Or(o.Pending, 10_000)
+	o.Windows, o.Pending, o.Topics = cmp.Or(o.Windows, 1024), cmp.Or(o.Pending, 10_000), cmp.Or(o.Topics, 10_000)
 	if o.Host == "" {
 		o.Host, _ = os.Hostname() // for people
 	}
@@ -107,8 +113,13 @@ func (o *Options) fill() error {
 			errs = append(errs, fmt.Errorf("%s: %s must be at least 1ms", d.name, d.d))
 		}
 	}
-	if o.Windows < 1 || o.Pending < 1 {
-		errs = append(errs, errors.New("windows, pending: must be at least 1"))
+	if o.Windows < 1 || o.Pending < 1 || o.Topics < 1 {
+		errs = append(errs, errors.New("windows, pending, topics: must be at least 1"))
+	}
+	for _, f := range []struct{ name, s string }{{"tier", o.Tier}, {"datacenter", o.Datacenter}, {"instance", o.Instance}, {"host", o.Host}, {"event time name", o.EventTimeName}} {
+		if !utf8.ValidString(f.s) {
+			errs = append(errs, fmt.Errorf("%s: %q is not UTF-8", f.name, f.s))
+		}
 	}
 	if o.Fingerprint > PowerSumFingerprint {
 		errs = append(errs, fmt.Errorf("fingerprint: %d is none", o.Fingerprint))
@@ -135,11 +146,14 @@ type Recorder struct {
 
 	mu     sync.RWMutex
 	topics map[string]*Topic
+	nobody *Topic // stands for topics that cannot be counted
 
 	closed atomic.Bool
 	quit   chan struct{} // closed when reporting is to end
 	done   chan struct{} // closed when it has
-	seq    int64         // of the last round; of whoever reports
+	over   chan struct{} // closed when Close has come to its end, whose error is end
+	end    error
+	seq    int64 // of the last round; of whoever reports
 	stats  stats
 }
 
@@ -155,7 +169,7 @@ type Stats struct {
 	Records           uint64 // acknowledged
 	Pending           int64  // windows of which something is not reported yet
 	Lost              uint64 // messages of windows that waited too long and were dropped
-	Uncounted         uint64 // messages that passed after Close, or with too many event times at once
+	Uncounted         uint64 // messages that passed after Close, with too many event times at once, or of topics that cannot be
 }
 
 // NewRecorder makes a Recorder, which reports from now on. Don't forget to Close it.
@@ -163,7 +177,8 @@ func NewRecorder(o Options) (*Recorder, error) {
 	if err := o.fill(); err != nil {
 		return nil, fmt.Errorf("audit: recorder: %w", err)
 	}
-	r := &Recorder{o: o, began: time.Now(), topics: map[string]*Topic{}, quit: make(chan struct{}), done: make(chan struct{})}
+	r := &Recorder{o: o, began: time.Now(), topics: map[string]*Topic{}, quit: make(chan struct{}), done: make(chan struct{}), over: make(chan struct{})}
+	r.nobody = &Topic{r: r, void: true}
 	r.bounds.past, r.bounds.future = o.Past.Milliseconds(), o.Future.Milliseconds()
 	go r.run()
 	return r, nil
@@ -178,14 +193,24 @@ func (r *Recorder) Topic(name string) *Topic {
 	if t != nil {
 		return t
 	}
+	// A name that no record can have must not keep those of others from arriving.
+	if name == "" || len(name) > maxTopicName || !utf8.ValidString(name) {
+		return r.nobody
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t = r.topics[name]; t == nil {
+		if len(r.topics) >= r.o.Topics {
+			return r.nobody
+		}
 		t = newTopic(r, name)
 		r.topics[name] = t
 	}
 	return t
 }
+
+// maxTopicName is the longest name of a topic in bytes. Kafka's own bound is 249.
+const maxTopicName = 500
 
 // Instance is the name of this process in records.
 func (r *Recorder) Instance() string { return r.o.Instance }
@@ -201,17 +226,33 @@ func (r *Recorder) Stats() Stats {
 
 // Close counts no more, reports everything, says goodbye, and returns. If ctx ends
 // before that, the error says what is not reported; then there is no goodbye for it.
-// Call it when all that counts has come to its end. A second call returns at once.
+// Nor is there if something could not be counted, which is an error too. Call it when
+// all that counts has come to its end. A second call waits for the first.
 func (r *Recorder) Close(ctx context.Context) error {
-	if r.closed.Swap(true) {
-		<-r.done
-		return nil
+	if !r.closed.Swap(true) {
+		close(r.quit)
+		go func() {
+			<-r.done // a report that is under way ends soon, or never: then nobody waits for it
+			r.clock.stop()
+			r.end = r.finish(ctx)
+			close(r.over)
+		}()
 	}
-	close(r.quit)
-	<-r.done
-	r.clock.stop()
-	return r.finish(ctx)
+	select {
+	case <-r.over:
+		return r.end
+	case <-ctx.Done():
+	}
+	select {
+	case <-r.over:
+		return r.end
+	case <-time.After(abandon):
+		return fmt.Errorf("audit: a report does not end, and what is not reported is unknown: %w", context.Cause(ctx))
+	}
 }
+
+// abandon is how long after the end of its context a report is waited for.
+const abandon = 250 * time.Millisecond
 
 // all lists the topics by name.
 func (r *Recorder) all() []*Topic {

@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +18,8 @@ const (
 	// ended is how long after its end a window is reported: those who count it just
 	// then are through.
 	ended = 100 * time.Millisecond
-	// rested is how long after their end windows leave the memory.
+	// rested is how long after their end, and after the last message, windows leave the
+	// memory.
 	rested = time.Hour
 	// quietRounds is how many rounds go by without a statement about a topic in which
 	// nothing happens.
@@ -35,8 +39,8 @@ func (r *Recorder) run() {
 			return
 		case <-t.C:
 		}
-		n := r.collect()
-		now := time.Now()
+		now := time.Now() // before it is collected: what passes meanwhile is not claimed
+		n := r.collect(now)
 		if d := now.Sub(last); d > 0 {
 			r.clock.adapt(float64(n) / d.Seconds())
 		}
@@ -71,9 +75,9 @@ func (r *Recorder) next(begin, now time.Time) time.Duration {
 }
 
 // collect moves what has been counted into the books.
-func (r *Recorder) collect() (n uint64) {
+func (r *Recorder) collect(now time.Time) (n uint64) {
 	for _, t := range r.all() {
-		n += t.collect()
+		n += t.collect(now.Unix())
 	}
 	return n
 }
@@ -100,12 +104,10 @@ func (r *Recorder) round(ctx context.Context, collected time.Time) error {
 			t.quiet = quietRounds // say how far
 		}
 	})
+	r.dropTooMany(all)
 	out = outbox{}
 	pending := 0
 	for _, t := range all {
-		if lost := t.book.drop(r.o.Pending); lost > 0 {
-			r.stats.lost.Add(lost)
-		}
 		n := t.book.pending()
 		pending += n
 		if t.quiet++; n == 0 && t.said && t.quiet >= quietRounds {
@@ -121,6 +123,20 @@ func (r *Recorder) round(ctx context.Context, collected time.Time) error {
 		r.o.OnError(fmt.Errorf("audit: report the counts of %d windows: %w", pending, err))
 	}
 	return err
+}
+
+// dropTooMany forgets windows that wait for too long, of the topics that have most.
+func (r *Recorder) dropTooMany(all []*Topic) {
+	waiting := 0
+	for _, t := range all {
+		waiting += len(t.book.waiting)
+	}
+	for waiting > r.o.Pending {
+		most := slices.MaxFunc(all, func(a, b *Topic) int { return cmp.Compare(len(a.book.waiting), len(b.book.waiting)) })
+		n := min(waiting-r.o.Pending, max(1, len(most.book.waiting)/2))
+		r.stats.lost.Add(most.book.drop(n))
+		waiting -= n
+	}
 }
 
 // outbox are records on their way, and what they are about.
@@ -141,9 +157,14 @@ func (o *outbox) add(t *Topic, e *entry, r *Record) {
 // send reports the records, some at a time, and tells what has arrived. It ends at the
 // first failure: the Reporter is down, and the next round says everything again.
 func (o *outbox) send(ctx context.Context, r *Recorder, arrived func(t *Topic, list []*entry)) error {
+	most := batch
 	for len(o.records) > 0 {
-		n := min(batch, len(o.records))
+		n := min(most, len(o.records))
 		if err := r.report(ctx, o.records[:n]); err != nil {
+			if errors.Is(err, ErrTooMany) && n > 1 {
+				most = n / 2
+				continue
+			}
 			return err
 		}
 		entries := map[*Topic][]*entry{}
@@ -175,30 +196,43 @@ func (r *Recorder) report(ctx context.Context, records []*Record) error {
 	return nil
 }
 
-// finish reports everything, and says goodbye to the topics of which all has arrived.
+// finish reports everything, and says goodbye to each topic, unless something is in no
+// record.
 func (r *Recorder) finish(ctx context.Context) error {
-	var err error
+	reported := false
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		r.collect()
-		if err = r.round(ctx, time.Now()); err == nil {
-			break
+		var err error
+		if !reported {
+			now := time.Now()
+			r.collect(now)
+			err = r.round(ctx, now)
+		}
+		if err == nil {
+			if n := r.uncounted(); n > 0 {
+				return fmt.Errorf("audit: everything is reported, but up to %d messages are in no record: they came too late, had too many event times at once, or waited too long; there is no goodbye", n)
+			}
+			reported = true
+			if err = r.goodbye(ctx); err == nil {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
+			if reported {
+				return fmt.Errorf("audit: everything is reported, but not that this was the end: %w", err)
+			}
 			return r.left(err)
 		case <-time.After(pause):
 		}
 	}
+}
+
+func (r *Recorder) goodbye(ctx context.Context) error {
 	var out outbox
 	for _, t := range r.all() {
-		if r.stats.lost.Load() == 0 {
-			out.add(t, nil, r.greeting(t, KindGoodbye))
-		}
+		out.add(t, nil, r.greeting(t, KindGoodbye))
 	}
-	if err := out.send(ctx, r, func(*Topic, []*entry) {}); err != nil {
-		return fmt.Errorf("audit: everything is reported, but not that this was the end: %w", err)
-	}
-	return nil
+	return out.send(ctx, r, func(*Topic, []*entry) {})
 }
 
 // left says what is not reported.

@@ -18,6 +18,10 @@ type Reporter interface {
 	Report(ctx context.Context, records []*Record) error
 }
 
+// ErrTooMany is wrapped by the error of a Reporter that would take fewer records at a
+// time: they are said again at once, in smaller portions.
+var ErrTooMany = errors.New("too many records at a time")
+
 // ReporterFunc is a function as a Reporter.
 type ReporterFunc func(ctx context.Context, records []*Record) error
 

@@ -40,10 +40,14 @@ func (r *Recorder) greeting(t *Topic, kind Kind) *Record {
 func (r *Recorder) howFar(t *Topic, collected time.Time) *Record {
 	t.progress++
 	b := &t.book
+	caughtUp := CaughtUpYes
+	if r.uncounted() > 0 {
+		caughtUp = CaughtUpUnknown
+	}
 	return &Record{
 		Kind: KindProgress, Identity: r.identity(t), Version: t.progress, Owner: r.o.Instance, Host: r.o.Host,
 		Progress: &Progress{AskedAfter: t.acked, Sources: []SourceProgress{{
-			Partition: NoPartition, Segment: b.segment, Next: r.seq, Total: b.total, Time: collected.UnixMilli(), LogStart: -1, End: -1, CaughtUp: CaughtUpYes,
+			Partition: NoPartition, Segment: b.segment, Next: r.seq, Total: b.total, Time: collected.UnixMilli(), LogStart: -1, End: -1, CaughtUp: caughtUp,
 		}}},
 		Client: &ClientCount{
 			Attempts: b.attempts, Successes: b.total, Failures: b.failures, Started: r.began.UnixMilli(), Records: b.sent, Uncounted: r.uncounted(), Every: r.silence(),

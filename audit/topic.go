@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -12,7 +14,11 @@ type Passage struct {
 	Key, Value []byte
 	// Time is the event time, Unix milliseconds, the same that all other tiers read. 0
 	// says that the message has none: then it counts where the clock is.
-	Time      int64
+	Time int64
+	// Stamp is the record timestamp, Unix milliseconds, of a message that comes from a
+	// log: where it counts if it has no event time that can be believed, as it does at the
+	// tier of that log. 0: there is none, and the clock takes its place.
+	Stamp     int64
 	Malformed bool // the event time could not be read, because the message is broken
 }
 
@@ -30,6 +36,7 @@ type Topic struct {
 	stripes  []stripe
 	mask     uintptr
 	sequence atomic.Uint64 // of messages that were stamped
+	void     bool          // counts nothing
 
 	// Of whoever reports.
 	book     book
@@ -91,7 +98,7 @@ func (t *Topic) Track(p *Passage) {
 
 // Attempt counts a message that is about to be sent, or was delivered.
 func (t *Topic) Attempt(p *Passage) {
-	t.count(&Held{time: p.Time, malformed: p.Malformed}, 1, 0, 0)
+	t.count(&Held{time: p.Time, stamp: p.Stamp, malformed: p.Malformed}, 1, 0, 0)
 }
 
 // Success counts a message that was acknowledged, or processed.
@@ -102,20 +109,20 @@ func (t *Topic) Success(p *Passage) {
 
 // Failure counts a message that was given up.
 func (t *Topic) Failure(p *Passage) {
-	t.count(&Held{time: p.Time, malformed: p.Malformed}, 0, 0, 1)
+	t.count(&Held{time: p.Time, stamp: p.Stamp, malformed: p.Malformed}, 0, 0, 1)
 }
 
-// A Held is what counts of a message, without the message: 32 bytes for as long as
+// A Held is what counts of a message, without the message: 40 bytes for as long as
 // nobody knows what becomes of it, and safe from whoever writes over its bytes.
 type Held struct {
-	time        int64
+	time, stamp int64
 	bytes, hash uint64
 	malformed   bool
 }
 
 // Hold takes of a message what SuccessOf and FailureOf need later.
 func (t *Topic) Hold(p *Passage) Held {
-	h := Held{time: p.Time, bytes: uint64(len(p.Key) + len(p.Value)), malformed: p.Malformed}
+	h := Held{time: p.Time, stamp: p.Stamp, bytes: uint64(len(p.Key) + len(p.Value)), malformed: p.Malformed}
 	if t.r.o.Fingerprint != NoFingerprint {
 		h.hash = Hash(p.Key, p.Value)
 	}
@@ -129,29 +136,34 @@ func (t *Topic) SuccessOf(h Held) { t.count(&h, 0, 1, 0) }
 func (t *Topic) FailureOf(h Held) { t.count(&h, 0, 0, 1) }
 
 func (t *Topic) count(h *Held, attempt, success, failure uint64) {
+	if t.void {
+		t.r.stats.uncounted.Add(1)
+		return
+	}
 	fingerprint := t.r.o.Fingerprint
 	now := t.r.clock.now()
+	// What a time is held against is what the tier of a log holds it against.
+	base := h.stamp
+	if base == 0 {
+		base = now
+	}
 	at, class := h.time, Timed
 	switch {
 	case h.malformed:
-		at, class = now, Malformed
+		at, class = base, Malformed
 	case at == 0:
-		at, class = now, NoTime
-	case at < now-t.r.bounds.past || at > now+t.r.bounds.future:
-		at, class = now, OutOfBounds
+		at, class = base, NoTime
+	case at < base-t.r.bounds.past || at > base+t.r.bounds.future:
+		at, class = base, OutOfBounds
 	}
 	s := t.lock()
 	c := s.cur
 	if c == nil || at < c.from || at >= c.to {
-		if c = s.cell(at, int64(t.r.o.Window.Seconds())); c == nil {
-			s.mu.Unlock()
-			t.r.stats.uncounted.Add(success)
-			return
-		}
+		c = s.cell(at, int64(t.r.o.Window.Seconds()))
 	}
-	if t.r.closed.Load() {
+	if c == nil || t.r.closed.Load() {
 		s.mu.Unlock()
-		t.r.stats.uncounted.Add(success)
+		t.r.stats.uncounted.Add(1)
 		return
 	}
 	c.attempts += attempt
@@ -211,7 +223,8 @@ func (s *stripe) cell(ms, size int64) *cell {
 }
 
 // collect moves what stripes have counted into the book, and says how many messages.
-func (t *Topic) collect() (n uint64) {
+func (t *Topic) collect(now int64) (n uint64) {
+	gathered := map[int64]*counts{}
 	for i := range t.stripes {
 		s := &t.stripes[i]
 		s.mu.Lock()
@@ -224,10 +237,18 @@ func (t *Topic) collect() (n uint64) {
 				continue
 			}
 			n += c.attempts + c.Count + c.failures
-			t.book.merge(start, &c.counts)
+			if g := gathered[start]; g == nil {
+				moved := c.counts
+				gathered[start] = &moved
+			} else {
+				g.merge(&c.counts)
+			}
 			c.counts = counts{}
 		}
 		s.mu.Unlock()
+	}
+	for _, start := range slices.Sorted(maps.Keys(gathered)) {
+		t.book.merge(now, start, gathered[start])
 	}
 	return n
 }

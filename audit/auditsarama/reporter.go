@@ -30,7 +30,7 @@ func NewReporter(brokers []string, config *sarama.Config, topic string) (*Report
 	}
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Producer.Idempotent, c.Net.MaxOpenRequests = true, 1 // the second for the first
-	c.Producer.Compression = sarama.CompressionLZ4 // gzip takes a megabyte for each batch
+	c.Producer.Compression = sarama.CompressionLZ4         // gzip takes a megabyte for each batch
 	c.Producer.Return.Successes = true
 	c.Producer.Partitioner = func(string) sarama.Partitioner { return partitioner{} }
 	producer, err := sarama.NewSyncProducer(brokers, &c)
