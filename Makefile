@@ -28,7 +28,7 @@ build: ## build bin/chaperone
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/chaperone ./cmd/chaperone
 
 test: ## all tests, with the race detector, real Apache Kafka and ClickHouse included
-	@scripts/need java mvn npm python3 python3
+	@scripts/need java mvn npm python3
 	$(GO) vet ./...
 	@for m in $(MODULES); do echo "$$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 10m ./...) || exit 1; done
 	$(GO) test -race -shuffle=on -timeout 20m ./...
