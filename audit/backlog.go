@@ -1,6 +1,10 @@
 package audit
 
-import "sync"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 // maxBacklog bounds a Backlog: a program that marks nothing must not grow for it.
 const maxBacklog = 1 << 16
@@ -25,32 +29,37 @@ type unmarked struct {
 // Backlog makes that of a partition.
 func (t *Topic) Backlog() *Backlog { return &Backlog{topic: t} }
 
-// Add remembers a message; it counts nothing. If the offset is not beyond the others,
-// the partition has been rewound, and what was ahead will come again.
+// Add remembers a message; it counts nothing. Messages may come out of order, for several
+// goroutines may receive from one partition. If the offset is there already, the partition
+// has been rewound, and what was ahead will come again.
 func (b *Backlog) Add(offset int64, p *Passage) {
 	h := b.topic.Hold(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rewind(offset)
-	if len(b.queue) == maxBacklog {
+	i, there := b.find(offset)
+	if there {
+		b.queue = b.queue[:i]
+	}
+	b.queue = slices.Insert(b.queue, i, unmarked{offset, h}) // nearly always at the end
+	if len(b.queue) > maxBacklog {
 		b.queue = b.queue[1:]
 	}
-	b.queue = append(b.queue, unmarked{offset, h})
+}
+
+// find is the place of an offset in the queue, and whether it is there.
+func (b *Backlog) find(offset int64) (int, bool) {
+	if n := len(b.queue); n == 0 || b.queue[n-1].offset < offset {
+		return n, false // without a search
+	}
+	return slices.BinarySearchFunc(b.queue, offset, func(u unmarked, offset int64) int { return cmp.Compare(u.offset, offset) })
 }
 
 // TakeBack forgets messages from an offset on, which were not delivered after all.
 func (b *Backlog) TakeBack(offset int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rewind(offset)
-}
-
-func (b *Backlog) rewind(offset int64) {
-	n := len(b.queue)
-	for n > 0 && b.queue[n-1].offset >= offset {
-		n--
-	}
-	b.queue = b.queue[:n]
+	i, _ := b.find(offset)
+	b.queue = b.queue[:i]
 }
 
 // Processed counts what is before an offset as successes.
