@@ -43,19 +43,29 @@ func (h *handler) Cleanup(s sarama.ConsumerGroupSession) error {
 func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	session := h.session(s)
 	topic := h.r.Topic(c.Topic())
-	backlog := session.claim(topic, c.Partition())
+	own := session.claim(topic, c.Partition())
 	messages, returned, ended := make(chan *sarama.ConsumerMessage), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer close(messages)
-		for msg := range c.Messages() {
-			p := passage(topic, msg)
-			backlog.Add(msg.Offset, &p) // before it can be marked
+		for {
+			var msg *sarama.ConsumerMessage
+			select { // of a quiet partition nothing may come, and the claim stays open
+			case m, ok := <-c.Messages():
+				if !ok {
+					return
+				}
+				msg = m
+			case <-returned:
+				return
+			}
+			next := msg.Offset + 1 // the application may write over the message
+			own.offer(msg)
 			select {
 			case messages <- msg:
-				topic.Attempt(&p)
+				own.taken(next)
 			case <-returned:
-				backlog.TakeBack(msg.Offset)
+				own.takeBack()
 				return
 			}
 		}
@@ -72,7 +82,7 @@ func (h *handler) session(s sarama.ConsumerGroupSession) *session {
 	defer h.mu.Unlock()
 	w := h.sessions[s]
 	if w == nil {
-		w = &session{ConsumerGroupSession: s, claims: map[partition]*audit.Backlog{}}
+		w = &session{ConsumerGroupSession: s, claims: map[partition]*delivery{}}
 		h.sessions[s] = w
 	}
 	return w
@@ -105,16 +115,58 @@ type session struct {
 	sarama.ConsumerGroupSession
 
 	mu     sync.Mutex
-	claims map[partition]*audit.Backlog // the newest claim of each partition
+	claims map[partition]*delivery // the newest claim of each partition
 }
 
 // claim begins to remember what is delivered of a partition.
-func (s *session) claim(t *audit.Topic, id int32) *audit.Backlog {
+func (s *session) claim(t *audit.Topic, id int32) *delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := t.Backlog()
-	s.claims[partition{t.Name(), id}] = b
-	return b
+	d := &delivery{topic: t, backlog: t.Backlog()}
+	s.claims[partition{t.Name(), id}] = d
+	return d
+}
+
+// A delivery counts what a claim delivers. An attempt is counted as soon as it is seen that
+// the application has the message: when it has taken it or when it marks it, whichever is
+// first. So no success is counted before its attempt, and no attempt that was none.
+type delivery struct {
+	topic   *audit.Topic
+	backlog *audit.Backlog
+
+	mu      sync.Mutex
+	offered bool // a message that is not known to be taken
+	offset  int64
+	passage audit.Passage // for its attempt, without key and value
+}
+
+// offer is called before the application can take a message.
+func (d *delivery) offer(msg *sarama.ConsumerMessage) {
+	p := passage(d.topic, msg)
+	d.backlog.Add(msg.Offset, &p)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.offered, d.offset, d.passage = true, msg.Offset, audit.Passage{Time: p.Time, Malformed: p.Malformed}
+}
+
+// taken counts the attempt of what is offered, if it is before an offset.
+func (d *delivery) taken(next int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.offered && d.offset < next {
+		d.offered = false
+		d.topic.Attempt(&d.passage)
+	}
+}
+
+// takeBack forgets what is offered: nobody took it.
+func (d *delivery) takeBack() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.offered {
+		d.offered = false
+		d.backlog.TakeBack(d.offset)
+	}
 }
 
 func (s *session) MarkMessage(msg *sarama.ConsumerMessage, metadata string) {
@@ -129,9 +181,10 @@ func (s *session) MarkOffset(topic string, partition int32, offset int64, metada
 
 func (s *session) marked(topic string, id int32, next int64) {
 	s.mu.Lock()
-	b := s.claims[partition{topic, id}]
+	d := s.claims[partition{topic, id}]
 	s.mu.Unlock()
-	if b != nil {
-		b.Processed(next)
+	if d != nil {
+		d.taken(next)
+		d.backlog.Processed(next)
 	}
 }

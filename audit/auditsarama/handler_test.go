@@ -3,6 +3,7 @@ package auditsarama
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -101,6 +102,53 @@ func TestWhatIsLeftInAClaimIsNotDelivered(t *testing.T) {
 		s.MarkOffset("t", 7, 20, "")
 	})
 	if delivered != 3 || processed != 2 {
+		t.Errorf("delivered %d, processed %d", delivered, processed)
+	}
+}
+
+// An application may end a claim before sarama does, also one in which nothing comes.
+func TestAnApplicationMayLeaveAQuietClaim(t *testing.T) {
+	r, sum := recorder(t)
+	s := &fakeSession{}
+	a := &app{t: t, consume: func(sarama.ConsumerGroupSession, sarama.ConsumerGroupClaim) {}}
+	h := Handler(a, r)
+	if err := h.Setup(s); err != nil {
+		t.Error(err)
+	}
+	returned := make(chan error, 1)
+	go func() { returned <- h.ConsumeClaim(s, fakeClaim{make(chan *sarama.ConsumerMessage)}) }()
+	select {
+	case err := <-returned:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("ConsumeClaim does not return")
+	}
+	if delivered, processed, _ := sum(); delivered != 0 || processed != 0 {
+		t.Errorf("delivered %d, processed %d", delivered, processed)
+	}
+}
+
+// A mark says that the application has the message, even if it comes before whoever
+// handed that over has gone on.
+func TestASuccessIsNotBeforeItsAttempt(t *testing.T) {
+	r, sum := recorder(t)
+	s := (&handler{r: r, sessions: map[sarama.ConsumerGroupSession]*session{}}).session(&fakeSession{})
+	d := s.claim(r.Topic("t"), 7)
+	m := &sarama.ConsumerMessage{Topic: "t", Partition: 7, Offset: 3}
+	d.offer(m)
+	s.MarkOffset("t", 7, 3, "") // another one
+	if !d.offered {
+		t.Error("it is delivered, and nobody took it")
+	}
+	s.MarkMessage(m, "")
+	if d.offered {
+		t.Error("it is processed and was not delivered")
+	}
+	d.taken(4)
+	d.takeBack()
+	if delivered, processed, _ := sum(); delivered != 1 || processed != 1 {
 		t.Errorf("delivered %d, processed %d", delivered, processed)
 	}
 }
