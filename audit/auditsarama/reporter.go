@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -15,8 +17,16 @@ import (
 type Reporter struct {
 	producer sarama.SyncProducer
 	topic    string
-	busy     chan struct{} // full while sarama sends
+	busy     chan struct{} // full while sarama sends, and for ever when it is closed
+
+	closing sync.Once
+	closed  chan struct{} // closed when sarama's producer has ended
+	err     error         // of that
+	wait    time.Duration // for it
 }
+
+// closeWait is longer than sarama tries to send in most cases.
+const closeWait = 10 * time.Second
 
 // NewReporter connects a Reporter. Of config it takes how to reach the brokers, and
 // leaves it as it is; nil is sarama's default. What concerns safety it sets itself:
@@ -37,7 +47,11 @@ func NewReporter(brokers []string, config *sarama.Config, topic string) (*Report
 	if err != nil {
 		return nil, fmt.Errorf("auditsarama: reporter: %w", err)
 	}
-	return &Reporter{producer: producer, topic: topic, busy: make(chan struct{}, 1)}, nil
+	return newReporter(producer, topic), nil
+}
+
+func newReporter(producer sarama.SyncProducer, topic string) *Reporter {
+	return &Reporter{producer: producer, topic: topic, busy: make(chan struct{}, 1), closed: make(chan struct{}), wait: closeWait}
 }
 
 // Report implements audit.Reporter.
@@ -53,6 +67,8 @@ func (r *Reporter) Report(ctx context.Context, records []*audit.Record) error {
 	// sarama knows no context: it may still be about a report that was given up.
 	select {
 	case r.busy <- struct{}{}:
+	case <-r.closed:
+		return sarama.ErrClosedClient
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -78,8 +94,24 @@ func unacknowledged(err error, of int) error {
 	return err
 }
 
-// Close ends the producer.
-func (r *Reporter) Close() error { return r.producer.Close() }
+// Close ends the producer. It waits for a report that was given up and that sarama is still
+// sending, for 10 seconds; if that is not enough, Close returns an error, and the producer
+// ends later.
+func (r *Reporter) Close() error {
+	r.closing.Do(func() {
+		go func() {
+			r.busy <- struct{}{} // to close under one who sends would make sarama panic
+			r.err = r.producer.Close()
+			close(r.closed)
+		}()
+	})
+	select {
+	case <-r.closed:
+		return r.err
+	case <-time.After(r.wait):
+		return errors.New("auditsarama: reporter: sarama is still sending; it is closed after that")
+	}
+}
 
 // partitioner puts a record where all of its topic are.
 type partitioner struct{}
