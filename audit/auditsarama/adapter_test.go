@@ -148,3 +148,39 @@ func TestAMessageIsStampedOnceAndSharesNothing(t *testing.T) {
 		t.Errorf("%d attempts, %d successes, %d failures", a, s, f)
 	}
 }
+
+// What a Partitioner or an Interceptor sees of the Encoders of the program.
+func TestEncodersCanBeSeenOnTheWay(t *testing.T) {
+	r, _ := recorder(t)
+	p := Producer(accepts{answer: func(m *sarama.ProducerMessage) error {
+		if _, ok := m.Key.(sarama.StringEncoder); !ok {
+			t.Errorf("the key is a %T", m.Key)
+		}
+		if u, ok := m.Value.(interface{ Unwrap() sarama.Encoder }); !ok || u.Unwrap() != (broken{}) {
+			t.Errorf("the value is a %T", m.Value)
+		}
+		return nil
+	}}, r)
+	if _, _, err := p.SendMessage(&sarama.ProducerMessage{Topic: "t", Key: sarama.StringEncoder("k"), Value: broken{}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// One record that cannot be written would keep back all others.
+func TestATopicThatCannotBeIsSaramasAffair(t *testing.T) {
+	r, sum := recorder(t)
+	p := Producer(accepts{answer: func(m *sarama.ProducerMessage) error {
+		if len(m.Headers) != 0 {
+			t.Errorf("%q is stamped", m.Topic)
+		}
+		return sarama.ErrInvalidTopic
+	}}, r)
+	for _, topic := range []string{"", "\xff"} {
+		if _, _, err := p.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: broken{}}); err != sarama.ErrInvalidTopic {
+			t.Error(err)
+		}
+	}
+	if a, s, f := sum(); a != 0 || s != 0 || f != 0 {
+		t.Errorf("%d attempts, %d successes, %d failures", a, s, f)
+	}
+}

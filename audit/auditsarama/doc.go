@@ -21,7 +21,17 @@
 //
 // A message gets a header that says its event time, before it is sent and unless it
 // has one; a program that sends the same message again thus says the same time. Headers
-// need a Config.Version of 0.11 or later. Keys and values are what they were. An
-// Encoder other than sarama's own is asked once, so that what is counted is what is
-// sent, and is in the message again when that comes back.
+// need a Config.Version of 0.11 or later. It makes the message some 30 bytes longer: one
+// just below Producer.MaxMessageBytes or the topic's limit may be refused for it.
+//
+// Keys and values are what they were, and sarama's own Encoders, ByteEncoder and
+// StringEncoder, are left alone. Another one is asked once, so that what is counted is what
+// is sent. While the message is on its way, another Encoder with that answer stands in for
+// it, which a Partitioner or an Interceptor that wants the type of the program's can ask:
+//
+//	if u, ok := msg.Key.(interface{ Unwrap() sarama.Encoder }); ok {
+//		key = u.Unwrap()
+//	}
+//
+// The program's own is in the message again when that comes back.
 package auditsarama

@@ -2,6 +2,7 @@ package auditsarama
 
 import (
 	"slices"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/IBM/sarama"
@@ -11,6 +12,9 @@ import (
 
 // attempt counts a message that is about to be sent, and makes it say its time.
 func attempt(r *audit.Recorder, msg *sarama.ProducerMessage) {
+	if !counts(msg.Topic) {
+		return
+	}
 	msg.Key, msg.Value = encode(msg.Key), encode(msg.Value)
 	t := r.Topic(msg.Topic)
 	p := audit.Passage{Key: bytesOf(msg.Key), Value: bytesOf(msg.Value)}
@@ -29,6 +33,9 @@ func attempt(r *audit.Recorder, msg *sarama.ProducerMessage) {
 // outcome counts what became of a message, and gives it back as it was, but for headers.
 // All that it needs is in the message; so none is remembered while it is on its way.
 func outcome(r *audit.Recorder, msg *sarama.ProducerMessage, err error) {
+	if !counts(msg.Topic) {
+		return
+	}
 	t := r.Topic(msg.Topic)
 	p := audit.Passage{Key: bytesOf(msg.Key), Value: bytesOf(msg.Value)}
 	p.Time = t.EventTime(p.Key, p.Value, header(msg.Headers))
@@ -39,6 +46,10 @@ func outcome(r *audit.Recorder, msg *sarama.ProducerMessage, err error) {
 	}
 	msg.Key, msg.Value = original(msg.Key), original(msg.Value)
 }
+
+// counts says whether a message can be somebody's: to a topic without a name, or with one
+// that no record can say, it will be refused.
+func counts(topic string) bool { return topic != "" && utf8.ValidString(topic) }
 
 // header finds the last header of a name.
 func header(headers []sarama.RecordHeader) func(name string) ([]byte, bool) {
@@ -53,7 +64,8 @@ func header(headers []sarama.RecordHeader) func(name string) ([]byte, bool) {
 }
 
 // encoded is an Encoder that has been asked, and what it said, an error included: what
-// sarama does with that is its affair.
+// sarama does with that is its affair. Without it what is counted could be something else
+// than what is sent.
 type encoded struct {
 	original sarama.Encoder
 	bytes    []byte
@@ -62,6 +74,9 @@ type encoded struct {
 
 func (e *encoded) Encode() ([]byte, error) { return e.bytes, e.err }
 func (e *encoded) Length() int             { return len(e.bytes) }
+
+// Unwrap is the program's own Encoder, for its Partitioners and Interceptors.
+func (e *encoded) Unwrap() sarama.Encoder { return e.original }
 
 // encode asks an Encoder, unless it is one of sarama's, which always say the same.
 func encode(e sarama.Encoder) sarama.Encoder {

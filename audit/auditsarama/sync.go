@@ -9,7 +9,9 @@ import (
 )
 
 // Producer counts what goes through p. Use what it returns in place of p; close that,
-// and then the Recorder.
+// and then the Recorder. The Config of p, which cannot be seen from here, needs a Version of
+// 0.11 or later, which sarama's default is: with an older one sarama refuses each message,
+// for its header.
 func Producer(p sarama.SyncProducer, r *audit.Recorder) sarama.SyncProducer {
 	return &syncProducer{p, r}
 }
