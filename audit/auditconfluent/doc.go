@@ -23,5 +23,6 @@
 // # What is changed
 //
 // A message that is sent gets a header that says its event time, unless it has one. The
-// program's own message is left as it is.
+// program's own message is left as it is. The header makes what is sent some 30 bytes
+// longer: a message just below message.max.bytes or the topic's limit may be refused for it.
 package auditconfluent

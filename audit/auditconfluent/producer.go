@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -55,10 +56,20 @@ func NewProducer(conf *kafka.ConfigMap, r *audit.Recorder) (*Producer, error) {
 
 // flight is the Opaque of a message on its way.
 type flight struct {
-	topic   *audit.Topic
+	topic   *audit.Topic // nil if it does not count
 	message audit.Held
 	opaque  any
 	report  chan kafka.Event // the program's, or nil
+}
+
+func (f *flight) outcome(err error) {
+	switch {
+	case f.topic == nil:
+	case err == nil:
+		f.topic.SuccessOf(f.message)
+	default:
+		f.topic.FailureOf(f.message)
+	}
 }
 
 // Produce is kafka.Producer's.
@@ -66,16 +77,22 @@ func (p *Producer) Produce(msg *kafka.Message, deliveryChan chan kafka.Event) er
 	if msg == nil || msg.TopicPartition.Topic == nil || *msg.TopicPartition.Topic == "" {
 		return p.Producer.Produce(msg, deliveryChan) // it will be refused, and is nobody's
 	}
-	t := p.r.Topic(*msg.TopicPartition.Topic)
-	m, passage := stamp(t, msg)
-	f := &flight{t, t.Hold(&passage), msg.Opaque, deliveryChan}
+	f := &flight{opaque: msg.Opaque, report: deliveryChan}
+	m := new(kafka.Message)
+	*m = *msg
+	if topic := *msg.TopicPartition.Topic; utf8.ValidString(topic) { // else no record can say it, and Kafka will refuse it
+		var passage audit.Passage
+		f.topic = p.r.Topic(topic)
+		m, passage = stamp(f.topic, msg)
+		f.message = f.topic.Hold(&passage)
+		f.topic.Attempt(&passage)
+	}
 	m.Opaque = f
-	t.Attempt(&passage)
 	p.flying.Add(1)
 	err := p.Producer.Produce(m, p.reports)
 	if err != nil {
 		p.flying.Add(-1)
-		t.FailureOf(f.message)
+		f.outcome(err)
 	}
 	return err
 }
@@ -117,11 +134,7 @@ func (p *Producer) report(e kafka.Event) {
 	if !ok {
 		return
 	}
-	if m.TopicPartition.Error == nil {
-		f.topic.SuccessOf(f.message)
-	} else {
-		f.topic.FailureOf(f.message)
-	}
+	f.outcome(m.TopicPartition.Error)
 	m.Opaque = f.opaque
 	switch {
 	case f.report != nil:

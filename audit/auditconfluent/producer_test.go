@@ -74,3 +74,33 @@ func TestWhatIsPurgedIsAFailureAndIsReported(t *testing.T) {
 		t.Error("nothing is counted")
 	}
 }
+
+// One record that cannot be written would keep back all others.
+func TestATopicThatCannotBeIsReportedUncounted(t *testing.T) {
+	c := counted{}
+	r, err := audit.NewRecorder(audit.Options{Tier: "edge", Reporter: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewProducer(&kafka.ConfigMap{"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic, reports := "\xff", make(chan kafka.Event, 1)
+	err = p.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny}, Opaque: "mine"}, reports)
+	if err == nil {
+		if err := p.Purge(kafka.PurgeQueue); err != nil {
+			t.Error(err)
+		}
+		if m, ok := (<-reports).(*kafka.Message); !ok || m.TopicPartition.Error == nil || m.Opaque != "mine" {
+			t.Errorf("the report is %v", m)
+		}
+	}
+	p.Close()
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if len(c) != 0 {
+		t.Errorf("it counts %v", c)
+	}
+}

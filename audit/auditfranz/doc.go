@@ -22,4 +22,6 @@
 //
 // A record gets a header that says its event time, before it is sent and unless it has
 // one; a program that produces the same *kgo.Record again thus says the same time.
+// The header makes the record some 30 bytes longer: one just below
+// kgo.ProducerBatchMaxBytes or the topic's limit may be refused for it.
 package auditfranz

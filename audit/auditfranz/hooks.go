@@ -2,6 +2,7 @@ package auditfranz
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,8 +18,8 @@ type hooks struct{ r *audit.Recorder }
 // it looks at anything else: what is added here is sent. It runs once for each call,
 // and so does OnProduceRecordUnbuffered, even for a record that is refused at once.
 func (h *hooks) OnProduceRecordBuffered(rec *kgo.Record) {
-	if rec.Topic == "" {
-		return // it will be refused, and is nobody's
+	if !counts(rec.Topic) {
+		return
 	}
 	t := h.r.Topic(rec.Topic)
 	ms, add := t.Stamp(rec.Key, rec.Value, header(rec))
@@ -34,7 +35,7 @@ func (h *hooks) OnProduceRecordBuffered(rec *kgo.Record) {
 
 // OnProduceRecordUnbuffered runs before the promise of the record.
 func (h *hooks) OnProduceRecordUnbuffered(rec *kgo.Record, err error) {
-	if rec.Topic == "" {
+	if !counts(rec.Topic) {
 		return
 	}
 	t := h.r.Topic(rec.Topic)
@@ -73,6 +74,10 @@ func Processed(r *audit.Recorder, records ...*kgo.Record) {
 func passage(t *audit.Topic, rec *kgo.Record) audit.Passage {
 	return audit.Passage{Key: rec.Key, Value: rec.Value, Time: t.EventTime(rec.Key, rec.Value, header(rec))}
 }
+
+// counts says whether a record can be somebody's: to a topic without a name, or with one
+// that no report can say, it will be refused.
+func counts(topic string) bool { return topic != "" && utf8.ValidString(topic) }
 
 // header finds the last header of a name.
 func header(rec *kgo.Record) func(name string) ([]byte, bool) {

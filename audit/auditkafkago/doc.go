@@ -30,5 +30,6 @@
 // # What is changed
 //
 // A message that is sent gets a header that says its event time, unless it has one. The
-// program's own slices are left as they are.
+// program's own slices are left as they are. The header makes the message some 30 bytes
+// longer: one just below Writer.BatchBytes or the topic's limit may be refused for it.
 package auditkafkago

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
 
@@ -56,8 +57,8 @@ func refused(ctx context.Context, err error) bool {
 
 func (w *Writer) attempt(m *kafka.Message) {
 	topic := cmp.Or(m.Topic, w.Topic)
-	if topic == "" {
-		return // it will be refused, and is nobody's
+	if !counts(topic) {
+		return
 	}
 	t := w.r.Topic(topic)
 	ms, add := t.Stamp(m.Key, m.Value, header(m.Headers))
@@ -71,7 +72,7 @@ func (w *Writer) attempt(m *kafka.Message) {
 }
 
 func outcome(r *audit.Recorder, topic string, m *kafka.Message, err error) {
-	if topic == "" {
+	if !counts(topic) {
 		return
 	}
 	t := r.Topic(topic)
@@ -86,6 +87,10 @@ func outcome(r *audit.Recorder, topic string, m *kafka.Message, err error) {
 func passage(t *audit.Topic, m *kafka.Message) audit.Passage {
 	return audit.Passage{Key: m.Key, Value: m.Value, Time: t.EventTime(m.Key, m.Value, header(m.Headers))}
 }
+
+// counts says whether a message can be somebody's: to a topic without a name, or with one
+// that no report can say, it will be refused.
+func counts(topic string) bool { return topic != "" && utf8.ValidString(topic) }
 
 // header finds the last header of a name.
 func header(headers []kafka.Header) func(name string) ([]byte, bool) {

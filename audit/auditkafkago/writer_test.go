@@ -65,3 +65,27 @@ func TestWhatIsRefusedIsAFailureAndWhatIsGivenUpUnknown(t *testing.T) {
 		t.Errorf("%d attempts, %d failures", attempts, failures)
 	}
 }
+
+// One record that cannot be written would keep back all others.
+func TestATopicThatCannotBeIsTheWritersAffair(t *testing.T) {
+	c := counted{}
+	r, err := audit.NewRecorder(audit.Options{Tier: "edge", Reporter: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWriter(&kafka.Writer{Addr: kafka.TCP("127.0.0.1:1")}, r)
+	for _, topic := range []string{"", "\xff"} {
+		m := kafka.Message{Topic: topic}
+		w.attempt(&m)
+		w.Completion([]kafka.Message{m}, errors.New("refused"))
+		if len(m.Headers) != 0 {
+			t.Errorf("%q is stamped", topic)
+		}
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if len(c) != 0 {
+		t.Errorf("it counted %v", c)
+	}
+}
