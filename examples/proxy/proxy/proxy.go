@@ -4,7 +4,8 @@
 //	POST /topics/{topic}    the body is the value; the header Message-Key, if there is
 //	                        one, the key; Chaperone-Time the event time, Unix milliseconds
 //
-// The answer is 204 when Kafka has acknowledged the message.
+// The answer is 204 when Kafka has acknowledged the message, 400 for a topic that Kafka
+// would not take.
 package proxy
 
 import (
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -26,6 +28,10 @@ const KeyHeader = "Message-Key"
 
 // maxBytes is the longest message.
 const maxBytes = 1 << 20
+
+// topicName is what Kafka takes. Others are refused before they are counted: each topic
+// costs memory for as long as the program runs, and the path may say anything.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 // A Proxy is an http.Handler. Its methods may be called from any goroutine.
 type Proxy struct {
@@ -47,12 +53,17 @@ func New(recorder *audit.Recorder, send Sender) *Proxy {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
 
 func (p *Proxy) message(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("topic")
+	if !topicName.MatchString(name) {
+		http.Error(w, fmt.Sprintf("%.300q cannot be a topic", name), http.StatusBadRequest)
+		return
+	}
 	value, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	if err != nil {
 		http.Error(w, fmt.Sprintf("a message has at most %d bytes: %v", maxBytes, err), http.StatusRequestEntityTooLarge)
 		return
 	}
-	m := &kgo.Record{Topic: r.PathValue("topic"), Value: value}
+	m := &kgo.Record{Topic: name, Value: value}
 	if key := r.Header.Get(KeyHeader); key != "" {
 		m.Key = []byte(key)
 	}
