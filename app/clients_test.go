@@ -136,3 +136,35 @@ func TestTheClientsPageIsRight(t *testing.T) {
 		return ""
 	})
 }
+
+// The Python client stamps as audit.Topic.Stamp does; garbage must not stop who sends.
+func TestThePythonClientRespectsTimesAndNotGarbage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Python; not with -short")
+	}
+	const script = `
+import sys, time
+sys.path.insert(0, "../examples/clients/python")
+sys.dont_write_bytecode = True
+from recorder import Recorder
+stamp = lambda h: Recorder.stamp(None, h)
+for headers, want in [
+    ({"chaperone-time": b"1769853600000", "ce_time": b"2020-01-01T00:00:00Z"}, 1769853600000),
+    ({"chaperone-time": "1769853600000"}, 1769853600000),
+    ({"ce_time": b"2026-01-31T10:00:00Z"}, 1769853600000),
+    ({"ce_time": "2026-01-31T11:30:00.123456789+01:30"}, 1769853600123),
+    ({"ce_time": b"1969-12-31T23:59:59.9Z"}, -100),
+    ({"chaperone-time": b"tomorrow", "ce_time": b"2026-01-31T10:00:00.5Z"}, 1769853600500),
+]:
+    before = dict(headers)
+    assert stamp(headers) == want and headers == before, (headers, stamp(headers))
+for garbage in [{}, {"chaperone-time": b"1_0"}, {"chaperone-time": b"\xff"}, {"chaperone-time": None}, {"chaperone-time": b"9" * 19},
+        {"chaperone-time": b"9" * 5000}, {"ce_time": b"2026-13-01T00:00:00Z"}, {"ce_time": b"2026-01-01T00:00:00+99:00"}, {"ce_time": b"yesterday"}]:
+    now = time.time() * 1000
+    ms = stamp(garbage)
+    assert now - 1 <= ms <= now + 10_000 and garbage["chaperone-time"] == b"%d" % ms and stamp(garbage) == ms, garbage
+`
+	if out, err := exec.CommandContext(t.Context(), "python3", "-c", script).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}

@@ -7,11 +7,13 @@ Run as a program it sends imaginary messages and reports them:
     python3 recorder.py --address http://localhost:9000 --topic demo --messages 1000
 """
 import argparse
+import datetime
 import gzip
 import json
 import math
 import os
 import random
+import re
 import socket
 import sys
 import threading
@@ -21,10 +23,36 @@ import urllib.request
 import uuid
 
 TIME_HEADER = "chaperone-time"  # the event time, Unix milliseconds in decimal digits
+CLOUD_TIME_HEADER = "ce_time"   # that of CloudEvents, RFC 3339
 BATCH = 500         # records of a report
 PENDING = 10_000    # windows of a topic that may wait to be reported
 QUIET_ROUNDS = 6    # rounds after which a topic in which nothing happens is spoken of
 PAST_MS, FUTURE_MS = 7 * 86_400_000, 3_600_000  # event times further off are not believed
+
+
+def _text(value):
+    return value.decode(errors="replace") if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def _milliseconds(value):
+    """What TIME_HEADER says, or None. int alone would take more than the other tiers do, such as 1_0."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", _text(value)):
+        return None
+    ms = int(_text(value))
+    return ms if -1 << 63 <= ms < 1 << 63 else None
+
+
+def _rfc3339(value):
+    """What CLOUD_TIME_HEADER says, in Unix milliseconds, or None."""
+    m = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})", _text(value))
+    if not m:
+        return None
+    try:
+        at = datetime.datetime.fromisoformat(m[1] + m[3].replace("Z", "+00:00"))
+        since = at - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+    return since // datetime.timedelta(milliseconds=1) + int((m[2] or "")[:3].ljust(3, "0"))
 
 
 class Counts:
@@ -60,8 +88,17 @@ class Recorder:
         self.thread.start()
 
     def stamp(self, headers):
-        """The event time of a message, from its headers, to which it is added if it is not there."""
-        return int(headers.setdefault(TIME_HEADER, str(int(time.time() * 1000)).encode()))
+        """The event time of a message, from its headers, to which it is added if it is not there.
+
+        A header that says no time is as good as none: it must not keep the message from being sent.
+        """
+        ms = _milliseconds(headers.get(TIME_HEADER))
+        if ms is None:
+            ms = _rfc3339(headers.get(CLOUD_TIME_HEADER))
+        if ms is None:
+            ms = int(time.time() * 1000)
+            headers[TIME_HEADER] = str(ms).encode()
+        return ms
 
     def attempt(self, topic, ms):
         """A message is about to be sent."""
