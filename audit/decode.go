@@ -217,13 +217,22 @@ func tidyBins(raw []byte) (b Bins, ok bool) {
 	}
 }
 
+// maxSources bounds those of one progress record, far above what fits into a message
+// that Kafka takes by default.
+const maxSources = 100_000
+
 func (m *members) progress() *Progress {
 	o := m.object("progress")
 	if o == nil {
 		return nil // Validate says so
 	}
 	p := &Progress{AskedAfter: o.int("askedAfter", 0), Partitions: o.int32("partitions", 0), Compacted: o.bool("compacted")}
-	for i, raw := range o.array("sources") {
+	sources := o.array("sources")
+	if len(sources) > maxSources { // not decoded: what they take is many times their text
+		o.problem("sources", fmt.Sprintf("want at most %d, are %d", maxSources, len(sources)))
+		sources = nil
+	}
+	for i, raw := range sources {
 		if s := o.parse(fmt.Sprintf("sources[%d]", i), raw); s != nil {
 			p.Sources = append(p.Sources, s.source())
 		}

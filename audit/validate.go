@@ -11,8 +11,15 @@ import (
 	"unicode/utf8"
 )
 
-// An InvalidError lists everything that is wrong with a record, by field.
-type InvalidError struct{ Problems []Problem }
+// An InvalidError says what is wrong with a record, by field. It lists a few
+// problems, because a small record of somebody else can have a million.
+type InvalidError struct {
+	Problems []Problem
+	More     int // problems that are not listed
+}
+
+// mostProblems are listed by an InvalidError.
+const mostProblems = 20
 
 // A Problem is what is wrong with one field, named as in JSON: count,
 // arrival.latencySum, progress.sources[2].next.
@@ -25,6 +32,9 @@ func (e *InvalidError) Error() string {
 	for i, p := range e.Problems {
 		texts[i] = p.String()
 	}
+	if e.More > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", e.More))
+	}
 	return "audit record is invalid: " + strings.Join(texts, "; ")
 }
 
@@ -34,12 +44,29 @@ func (e *InvalidError) err() error {
 	if len(e.Problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(e.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortStableFunc(e.Problems, compareProblems)
 	return e
 }
 
+func compareProblems(a, b Problem) int { return strings.Compare(a.String(), b.String()) }
+
+// add keeps those that sort first, whatever the order in which they come: see err.
 func (e *InvalidError) add(field, text string) {
-	e.Problems = append(e.Problems, Problem{field, text})
+	p := Problem{field, text}
+	if len(e.Problems) < mostProblems {
+		e.Problems = append(e.Problems, p)
+		return
+	}
+	e.More++
+	last := 0
+	for i := range e.Problems {
+		if compareProblems(e.Problems[i], e.Problems[last]) > 0 {
+			last = i
+		}
+	}
+	if compareProblems(p, e.Problems[last]) < 0 {
+		e.Problems[last] = p
+	}
 }
 
 func (e *InvalidError) require(ok bool, field, format string, args ...any) {

@@ -150,3 +150,41 @@ func TestValidateRefusesWhatCouldNotBeReadBack(t *testing.T) {
 		r.AppendJSON(nil) // does not panic
 	}
 }
+
+// A record of a few bytes per problem must not become an error of hundreds.
+func TestProblemsAreListedUpToABound(t *testing.T) {
+	progress := func(sources string) []byte {
+		return []byte(`{"v":1,"kind":"progress","topicName":"t","tier":"x","owner":"o","version":1,"progress":{"sources":[` + sources + `]}}`)
+	}
+	text := ""
+	for range 5 {
+		_, err := Decode(progress(strings.Repeat("{},", 999) + "{}"))
+		var invalid *InvalidError
+		if !errors.As(err, &invalid) || len(invalid.Problems) != 20 || invalid.More != 2980 || !strings.HasSuffix(err.Error(), "; and 2980 more") {
+			t.Fatalf("got %v", err)
+		}
+		if text != "" && text != err.Error() {
+			t.Errorf("the same record gives %v and %s", err, text)
+		}
+		text = err.Error()
+	}
+	bins := map[string]int{}
+	for i := range 100 {
+		bins[strings.Repeat("x", i+1)] = 1
+	}
+	b, _ := json.Marshal(bins)
+	window := `{"v":1,"kind":"window","topicName":"t","tier":"x","version":1,"timeBeginInSec":0,"timeEndInSec":600,"count":1,"latencyBins":` + string(b) + `}`
+	text = ""
+	for range 5 { // in another order each time
+		_, err := Decode([]byte(window))
+		if err == nil || text != "" && text != err.Error() {
+			t.Errorf("the same record gives %v and %s", err, text)
+			break
+		}
+		text = err.Error()
+	}
+	_, err := Decode(progress(strings.Repeat("{},", 100_000) + "{}"))
+	if err == nil || !strings.Contains(err.Error(), "progress.sources: want at most 100000, are 100001") {
+		t.Errorf("got %v", err)
+	}
+}
