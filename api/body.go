@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,8 +62,9 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) release() { b.s.held.Add(-b.read) }
 
 // eachJSON calls do with each value of an array, or of values one after another, such as
-// lines. Nothing at all is an error, an empty array is not.
-func eachJSON(r io.Reader, do func(raw []byte) error) error {
+// lines. Nothing at all is an error, an empty array is not. It ends with ctx: nobody waits
+// for the answer any more.
+func eachJSON(ctx context.Context, r io.Reader, do func(raw []byte) error) error {
 	in := bufio.NewReader(r)
 	first, err := skipSpace(in)
 	if err != nil {
@@ -74,6 +76,9 @@ func eachJSON(r io.Reader, do func(raw []byte) error) error {
 		_, _ = d.Token()
 	}
 	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%w: %w", err, query.ErrUnavailable)
+		}
 		if array && !d.More() {
 			break
 		}

@@ -54,11 +54,11 @@ func (s *Server) take(r *http.Request) (n int, err error) {
 	var records []*audit.Record
 	var bad []v1.BadRecord
 	wrong := 0
-	err = eachJSON(body, func(raw []byte) error {
+	err = eachJSON(r.Context(), body, func(raw []byte) error {
 		if n++; n > mostReported {
 			return problemf(v1.TooLarge, "There are more than %d records.", mostReported)
 		}
-		record, why := application(raw)
+		record, why := application(raw, s.o.KafkaTiers)
 		switch {
 		case why == "" && wrong == 0:
 			records = append(records, record)

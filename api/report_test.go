@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,23 @@ func window(instance string, version int, more string) string {
 }
 
 const originalRecord = `{"uuid":"776938bb-9355-49e8-ab4f-c2ba08cc5778","timeBeginInSec":1.7698608E9,"timeEndInSec":1.7698614E9,"topicName":"orders","hostname":"h","tier":"t","datacenter":"d","totalBytes":50,"count":5}`
+
+// everyBin is a latency in each bin.
+var everyBin = func() string {
+	bins := `,"maxLatency":1,"latencyBins":{"-1":1`
+	for i := range 1200 {
+		bins += fmt.Sprintf(`,"%d":1`, i+1)
+	}
+	return bins + "}"
+}()
+
+// unknown are so many fields that no record has.
+func unknown(n int) (fields string) {
+	for i := range n {
+		fields += fmt.Sprintf(`,"new%d":[%d]`, i, i)
+	}
+	return fields
+}
 
 func zipped(text string) string {
 	var b bytes.Buffer
@@ -59,6 +77,7 @@ func TestReportsComeInEveryForm(t *testing.T) {
 		"lines":                        {window("a", 1, "") + "\n" + progress + "\n\n" + goodbye + "\n", []string{"Content-Type", "application/x-ndjson"}, 3},
 		"compressed":                   {zipped(window("a", 1, "") + "\n" + window("b", 1, "")), []string{"Content-Encoding", "gzip"}, 2},
 		"nothing in an array":          {"[]", nil, 0},
+		"many bins and new fields":     {window("a", 1201, everyBin+unknown(99)+`,"text":",[{\\\""`), nil, 1},
 		"a record of the original":     {originalRecord, nil, 1},
 		"the same twice":               {window("a", 1, "") + window("a", 1, ""), nil, 2},
 		"with a token nobody asks for": {goodbye, []string{"Authorization", "Bearer x"}, 1},
@@ -98,10 +117,18 @@ func TestNoneOfABadReportIsTaken(t *testing.T) {
 		"a record too large to store": {window("a", 1, `,"x":"`+strings.Repeat("x", 950_000)+`"`), "at most 900000"},
 		"a reason that would be long": {head + `"kind":"` + strings.Repeat("ä", 10_000) + `"}`, "…"},
 		"an original without uuid":    {`{"topicName":"orders"}`, "uuid: missing"},
+		"the tier of a Kafka cluster": {strings.Replace(window("a", 1, ""), `"app"`, `"regional"`, 1), `tier: "regional" is that of a Kafka cluster`},
+		"an original of such a tier":  {strings.Replace(originalRecord, `"t"`, `"regional"`, 1), `tier: "regional"`},
+		"a version beyond a double":   {strings.Replace(window("a", 1, ""), `"version":1`, `"version":9007199254740993`, 1), "version: 9007199254740993 is above 2^53"},
+		"two sources":                 {head + `"kind":"progress","progress":{"sources":[{"partition":-1,"next":1,"caughtUp":"yes"},{"partition":-1,"next":1,"caughtUp":"yes"}]}}`, "progress.sources: an application instance is one source"},
+		"many bad sources":            {head + `"kind":"progress","progress":{"sources":[` + strings.Repeat("{},", 50) + `{}]}}`, "missing"},
+		"very many sources":           {head + `"kind":"progress","progress":{"sources":[` + strings.Repeat("{},", 200_000) + `{}]}}`, "more than 10000 values"},
+		"many unknown fields":         {window("a", 1, unknown(101)), "101 fields that are not known"},
+		"more text than is stored":    {window("a", 1, strings.Repeat(" ", 900_000)), "at most 900000"},
 	} {
 		t.Run(outcome, func(t *testing.T) {
 			w := fake()
-			rec, p := post(w.server(), window("a", 1, "")+c.record+window("b", 1, ""))
+			rec, p := post(w.server(func(o *api.Options) { o.KafkaTiers = []string{"regional"} }), window("a", 1, "")+c.record+window("b", 1, ""))
 			if rec.Code != 422 || p.Code != v1.InvalidRecords || len(p.Records) != 1 || p.Records[0].Index != 1 || len(w.taken) != 0 {
 				t.Fatalf("got %d, %+v, %d taken", rec.Code, p, len(w.taken))
 			}
@@ -174,6 +201,15 @@ func TestReportsAreNotPromisedButTaken(t *testing.T) {
 		w.block = true
 		rec, p := post(w.server(func(o *api.Options) { o.Timeout = 10 * time.Millisecond }), window("a", 1, ""))
 		retry(t, rec, v1.Timeout, p)
+	})
+	t.Run("when nobody waits any more", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		w, rec := fake(), httptest.NewRecorder()
+		w.server().ServeHTTP(rec, httptest.NewRequestWithContext(ctx, "POST", "/api/v1/audit", strings.NewReader("{} {} x")))
+		if rec.Code != 503 || strings.Contains(w.log.String(), "level=ERROR") {
+			t.Errorf("got %d, %s, log %s", rec.Code, rec.Body, w.log.String())
+		}
 	})
 	t.Run("where there is no inbox", func(t *testing.T) {
 		rec, p := post(fake().server(func(o *api.Options) { o.Inbox = nil }), window("a", 1, ""))

@@ -46,6 +46,8 @@ type Options struct {
 	// records are not taken here.
 	Inbox audit.Reporter
 	Token string // that reporting needs; empty: none
+	// KafkaTiers are those of the Kafka clusters. Applications cannot report for them.
+	KafkaTiers []string
 	// Clusters names the clusters that have a topic; nil: those where it is counted.
 	Clusters func(ctx context.Context, topic string) ([]string, error)
 	Health   *health.Registry

@@ -345,6 +345,9 @@ func (a *App) takeReports(server *api.Options, b bounds) error {
 	if server.Token, err = a.cfg.HTTP.Bearer(); err != nil {
 		return err
 	}
+	for _, c := range a.cfg.Clusters {
+		server.KafkaTiers = append(server.KafkaTiers, c.Tier)
+	}
 	server.Inbox, server.Register = in, a.metrics
 	server.MaxBody, server.MaxBodies = int64(least(int(a.cfg.HTTP.MaxBody), b.HTTPBodies)), int64(b.HTTPBodies)
 	return nil
