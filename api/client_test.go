@@ -40,6 +40,12 @@ func TestClientAsksEverything(t *testing.T) {
 	if a, err := c.Sources(ctx, "payments"); err != nil || len(a.Sources) != 1 || a.Sources[0].Next != 3 {
 		t.Errorf("sources: %+v, %v", a, err)
 	}
+	if a, err := c.Instances(ctx, ""); err != nil || len(a.Instances) != 3 {
+		t.Errorf("instances: %+v, %v", a, err)
+	}
+	if a, err := c.Instances(ctx, "orders", "silent", "ended"); err != nil || len(a.Instances) != 1 || a.Instances[0].Instance != "app-2" {
+		t.Errorf("instances in states: %+v, %v", a, err)
+	}
 	if a, err := c.Missed(ctx, ""); err != nil || len(a.Missed) != 1 || a.Missed[0].Reason != "retention" {
 		t.Errorf("missed: %+v, %v", a, err)
 	}

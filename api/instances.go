@@ -2,15 +2,18 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	v1 "github.com/chaperone-audit/chaperone/api/v1"
+	"github.com/chaperone-audit/chaperone/query"
 )
 
 func (s *Server) instances(c echo.Context) error {
 	p := params{values: c.QueryParams()}
 	topic := p.topic(p.take("topic"))
+	states := p.states()
 	if err := p.err(); err != nil {
 		return err
 	}
@@ -22,6 +25,14 @@ func (s *Server) instances(c echo.Context) error {
 		return err
 	}
 	now := s.o.Now()
+	if states != nil {
+		list = slices.DeleteFunc(list, func(i query.Instance) bool { return !slices.Contains(states, i.State(now)) })
+	}
+	if len(list) > s.o.MaxRows {
+		p := problemf(v1.TooManyRows, "There are %d instances; an answer has at most %d.", len(list), s.o.MaxRows)
+		p.Try = "Ask for one topic, or for some states only: state=running,silent leaves out those that said goodbye."
+		return p
+	}
 	answer := v1.Instances{Instances: make([]v1.Instance, len(list))}
 	for n := range list {
 		i := &list[n]

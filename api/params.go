@@ -129,6 +129,24 @@ func (p *params) by() (by []query.Dimension) {
 	return by
 }
 
+// states reads the states of instances that are asked for, as by reads dimensions; nil
+// for all.
+func (p *params) states() (states []query.State) {
+	for _, list := range p.values["state"] {
+		for name := range strings.SplitSeq(list, ",") {
+			switch state := query.State(strings.TrimSpace(name)); state {
+			case query.Running, query.Ended, query.Silent:
+				states = append(states, state)
+			case "":
+			default:
+				p.problem("state has %q and must be some of running, ended, silent", name)
+			}
+		}
+	}
+	delete(p.values, "state")
+	return states
+}
+
 var topicChars = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 // topic says whether a name can be that of a Kafka topic; "" for none given.

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -41,8 +42,10 @@ const (
 
 // State is that of the instance at a moment by the audit cluster's clock, or one that
 // is about right: it has missed two turns to say something before it is called silent.
+// One that has not said how long it may be silent is running until it says goodbye.
 func (i *Instance) State(now time.Time) State {
-	switch every := time.Duration(i.Every) * time.Millisecond; {
+	const longest = math.MaxInt64 / 3 / int64(time.Millisecond) // three times as long is still a Duration
+	switch every := time.Duration(min(max(i.Every, 0), longest)) * time.Millisecond; {
 	case i.Ended:
 		return Ended
 	case every > 0 && now.Sub(i.AsOf) > 3*every:

@@ -94,8 +94,16 @@ func (c *Client) Sources(ctx context.Context, topic string) (*v1.Sources, error)
 }
 
 // Instances lists the application instances that count a topic, or all topics for "".
-func (c *Client) Instances(ctx context.Context, topic string) (*v1.Instances, error) {
-	return get[v1.Instances](ctx, c, about(topic), "api", "v1", "instances")
+// With states, some of running, ended and silent, it lists those in one of them only.
+func (c *Client) Instances(ctx context.Context, topic string, states ...string) (*v1.Instances, error) {
+	p := url.Values{}
+	if topic != "" {
+		p.Set("topic", topic)
+	}
+	if len(states) > 0 {
+		p.Set("state", strings.Join(states, ","))
+	}
+	return get[v1.Instances](ctx, c, p, "api", "v1", "instances")
 }
 
 // Missed lists the ranges of a topic, or of all topics for "", that nobody can count.
