@@ -41,6 +41,8 @@ var identityColumns = []column{
 	{"failures", "UInt64", func(r *audit.Record) any { return client(r).Failures }},
 	{"client_started", "Int64", func(r *audit.Record) any { return client(r).Started }},
 	{"client_records", "UInt64", func(r *audit.Record) any { return client(r).Records }},
+	{"client_uncounted", "UInt64", func(r *audit.Record) any { return client(r).Uncounted }},
+	{"client_every", "Int64", func(r *audit.Record) any { return client(r).Every }},
 	{"extra", "String", func(r *audit.Record) any { return extra(r) }},
 }
 

@@ -40,7 +40,7 @@ func applied(tb testing.TB, database string) string {
 	return text(tb, "SELECT toString(groupArray((version, name))) FROM (SELECT version, name FROM "+quoted(database)+".schema_migrations FINAL ORDER BY version)")
 }
 
-const allMigrations = "[(1,'0001_audit')]"
+const allMigrations = "[(1,'0001_audit'),(2,'0002_client_uncounted')]"
 
 func TestMigrations(t *testing.T) {
 	t.Run("a fresh database gets the schema, and the next start keeps the rows", func(t *testing.T) {
@@ -86,6 +86,39 @@ func TestMigrations(t *testing.T) {
 		must(t, admin(t).Exec(t.Context(), "TRUNCATE TABLE "+quoted(name)+".schema_migrations"))
 		must(t, open(t, clickhouse.Options{Database: name}).Close())
 		text(t, "SELECT toString(count()) FROM "+quoted(name)+".latency")
+	})
+	t.Run("a database of the first step gets the others, and keeps its rows", func(t *testing.T) {
+		name := freshName(t)
+		must(t, clickhouse.MigrateTo(t.Context(), clickhousetest.MustDSN(t), name, 1))
+		if got := applied(t, name); got != "[(1,'0001_audit')]" {
+			t.Fatalf("applied %s", got)
+		}
+		must(t, admin(t).Exec(t.Context(), "INSERT INTO "+quoted(name)+".audit_records (topic, window_size, client_records) VALUES ('old', 600, 3)"))
+		s := open(t, clickhouse.Options{Database: name})
+		defer s.Close()
+		r := record("new", 600, 1, 1)
+		r.Client = &audit.ClientCount{Records: 4, Uncounted: 5, Every: 6000}
+		must(t, s.Write(t.Context(), []*audit.Record{r}))
+		got := text(t, "SELECT toString(groupArray((topic, client_records, client_uncounted, client_every))) FROM (SELECT * FROM "+quoted(name)+".audit ORDER BY topic)")
+		if want := "[('new',4,5,6000),('old',3,0,0)]"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got := applied(t, name); got != allMigrations {
+			t.Errorf("applied %s", got)
+		}
+	})
+	t.Run("what an instance says of itself is kept", func(t *testing.T) {
+		name := freshName(t)
+		s := open(t, clickhouse.Options{Database: name})
+		defer s.Close()
+		goodbye := record("orders", 0, 1, 0)
+		goodbye.Kind, goodbye.Window, goodbye.Tally, goodbye.Partition, goodbye.Instance = audit.KindGoodbye, audit.Window{}, nil, audit.NoPartition, "app-1"
+		goodbye.Client = &audit.ClientCount{Attempts: 1, Successes: 2, Failures: 3, Started: 4, Records: 5, Uncounted: 6, Every: 7}
+		must(t, s.Write(t.Context(), []*audit.Record{goodbye}))
+		got := text(t, "SELECT toString((attempts, successes, failures, client_started, client_records, client_uncounted, client_every)) FROM "+quoted(name)+".audit_events FINAL")
+		if want := "(1,2,3,4,5,6,7)"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	})
 	t.Run("a database from a newer version is refused", func(t *testing.T) {
 		name := freshName(t)

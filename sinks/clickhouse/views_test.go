@@ -113,7 +113,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 			First: 12, Last: 13, Partial: true, GenerationStart: 14, Codec: "h", TimeBasis: "i", LatencyBasis: "j", Digest: "k", FingerprintMode: "l",
 			Arrival: &audit.Latency{Sum: 15, Max: 16, Negative: 17, NegativeMax: 18}, Sketch: []byte("m"), SketchMode: "n",
 		},
-		Client:   &audit.ClientCount{Attempts: 19, Successes: 20, Failures: 21, Started: 22, Records: 23},
+		Client:   &audit.ClientCount{Attempts: 19, Successes: 20, Failures: 21, Started: 22, Records: 23, Uncounted: 32, Every: 33},
 		Original: &audit.OriginalCount{UUID: "o", MeanLatency: &mean},
 	}
 	full.Tally.Latency = audit.Latency{Sum: 24, Max: 25, Negative: 26, NegativeMax: 27}
@@ -134,9 +134,9 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	for _, c := range []struct{ sql, want string }{
 		{"SELECT toString(tuple(* EXCEPT written_at)) FROM " + db + "audit",
 			"('d','2026-11-21 18:20:00',1795285200,600,'a','b','c','AQAAAAAAAAAAAAAAAAAAAA',2,'e',3,4,'o',5,3,'f','g'," +
-				"6,7,8,9,10,{28:29},24,25,26,27,11,[1,2,3,4,5,6,7],'l',12,13,true,14,'h','i','j','k',true,{30:31},15,16,17,18,'m','n',19,20,21,22,23,2.5,NULL,NULL,NULL,'')"},
+				"6,7,8,9,10,{28:29},24,25,26,27,11,[1,2,3,4,5,6,7],'l',12,13,true,14,'h','i','j','k',true,{30:31},15,16,17,18,'m','n',19,20,21,22,23,32,33,2.5,NULL,NULL,NULL,'')"},
 		{"SELECT toString(tuple(* EXCEPT written_at)) FROM " + db + "audit_events FINAL WHERE kind = 'progress'",
-			"('progress','d','a','','','',-1,'',0,0,'f',1,0,'f','',2,3,[1],[2],[3],[4],[5],[6],[7],[8],[9],[10],['yes'],0,0,'',0,0,0,0,0,0,0,'')"},
+			"('progress','d','a','','','',-1,'',0,0,'f',1,0,'f','',2,3,[1],[2],[3],[4],[5],[6],[7],[8],[9],[10],['yes'],0,0,'',0,0,0,0,0,0,0,0,0,'')"},
 		{"SELECT toString((missed_from, missed_to, missed_reason, missed_since, missed_until, writer)) FROM " + db + "audit_events FINAL WHERE kind = 'missed'",
 			"(1,2,'retention',3,4,'')"},
 	} {

@@ -260,10 +260,10 @@ func kinds(_ *testing.T, s *store) {
 			r.Missed = &audit.Missed{From: 3, To: 9, Reason: audit.MissedRetention, Since: 1795285200000}
 		}),
 		other(audit.KindHello, func(r *audit.Record) {
-			r.Partition, r.Instance, r.Client = audit.NoPartition, "app-1", &audit.ClientCount{Started: 1795285200000}
+			r.Partition, r.Instance, r.Client = audit.NoPartition, "app-1", &audit.ClientCount{Started: 1795285200000, Every: 60_000}
 		}),
 		other(audit.KindGoodbye, func(r *audit.Record) {
-			r.Partition, r.Instance, r.Client = audit.NoPartition, "app-1", &audit.ClientCount{Attempts: 9, Successes: 8, Failures: 1, Records: 4}
+			r.Partition, r.Instance, r.Client = audit.NoPartition, "app-1", &audit.ClientCount{Attempts: 9, Successes: 8, Failures: 1, Records: 4, Uncounted: math.MaxUint64}
 		}),
 		other("prophecy", func(r *audit.Record) {
 			*r = audit.Record{Kind: r.Kind, Extra: map[string]json.RawMessage{"of": json.RawMessage(`{"a":[1,"ü"]}`)}}
