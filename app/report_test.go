@@ -262,6 +262,10 @@ func TestARecordIsPostedAndAnswered(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &problem); status != 422 || problem.Code != "invalid_records" || err != nil {
 		t.Errorf("%d: %s", status, text)
 	}
+	status, text = post(strings.Replace(one(9, 9), `"shop"`, `"regional"`, 1))
+	if status != 422 || !strings.Contains(text, "that of a Kafka cluster") {
+		t.Errorf("for the tier of a Kafka cluster: %d: %s", status, text)
+	}
 	if h := d.health(); !strings.Contains(h, `"inbox"`) {
 		t.Errorf("health has no inbox: %s", h)
 	}
