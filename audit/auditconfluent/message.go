@@ -21,8 +21,10 @@ func stamp(t *audit.Topic, msg *kafka.Message) (stamped *kafka.Message, p audit.
 	return &m, audit.Passage{Key: m.Key, Value: m.Value, Time: ms}
 }
 
+// passage is that of a message that comes from a log: without an event time it counts
+// where the log's tier counts it.
 func passage(t *audit.Topic, m *kafka.Message) audit.Passage {
-	return audit.Passage{Key: m.Key, Value: m.Value, Time: t.EventTime(m.Key, m.Value, header(m.Headers))}
+	return audit.Passage{Stamp: max(0, m.Timestamp.UnixMilli()), Key: m.Key, Value: m.Value, Time: t.EventTime(m.Key, m.Value, header(m.Headers))}
 }
 
 // header finds the last header of a name.

@@ -54,7 +54,7 @@ func (h *hooks) OnFetchRecordUnbuffered(rec *kgo.Record, polled bool) {
 		return
 	}
 	t := h.r.Topic(rec.Topic)
-	p := passage(t, rec)
+	p := delivered(t, rec)
 	t.Attempt(&p)
 }
 
@@ -66,9 +66,17 @@ func Processed(r *audit.Recorder, records ...*kgo.Record) {
 			continue
 		}
 		t := r.Topic(rec.Topic)
-		p := passage(t, rec)
+		p := delivered(t, rec)
 		t.Success(&p)
 	}
+}
+
+// delivered is the passage of a record that comes from a log: without an event time it
+// counts where the log's tier counts it.
+func delivered(t *audit.Topic, rec *kgo.Record) audit.Passage {
+	p := passage(t, rec)
+	p.Stamp = max(0, rec.Timestamp.UnixMilli()) // -1: there is none
+	return p
 }
 
 func passage(t *audit.Topic, rec *kgo.Record) audit.Passage {

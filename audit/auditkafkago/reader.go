@@ -67,14 +67,14 @@ func (r *Reader) Processed(msgs ...kafka.Message) {
 	}
 	for i := range msgs {
 		t := r.r.Topic(msgs[i].Topic)
-		p := passage(t, &msgs[i])
+		p := delivered(t, &msgs[i])
 		t.Success(&p)
 	}
 }
 
 func (r *Reader) delivered(m *kafka.Message) {
 	t := r.r.Topic(m.Topic)
-	p := passage(t, m)
+	p := delivered(t, m)
 	t.Attempt(&p)
 	if !r.group {
 		return
@@ -96,4 +96,12 @@ func (r *Reader) committed(m kafka.Message) {
 	if b != nil {
 		b.Processed(m.Offset + 1)
 	}
+}
+
+// delivered is the passage of a message that comes from a log: without an event time it
+// counts where the log's tier counts it.
+func delivered(t *audit.Topic, m *kafka.Message) audit.Passage {
+	p := passage(t, m)
+	p.Stamp = max(0, m.Time.UnixMilli()) // -1, or long ago: there is none
+	return p
 }

@@ -88,8 +88,10 @@ func (h *handler) session(s sarama.ConsumerGroupSession) *session {
 	return w
 }
 
+// passage is that of a message that comes from a log: without an event time it counts
+// where the log's tier counts it.
 func passage(t *audit.Topic, msg *sarama.ConsumerMessage) audit.Passage {
-	return audit.Passage{Key: msg.Key, Value: msg.Value, Time: t.EventTime(msg.Key, msg.Value, func(name string) ([]byte, bool) {
+	return audit.Passage{Stamp: max(0, msg.Timestamp.UnixMilli()), Key: msg.Key, Value: msg.Value, Time: t.EventTime(msg.Key, msg.Value, func(name string) ([]byte, bool) {
 		for i := len(msg.Headers) - 1; i >= 0; i-- {
 			if h := msg.Headers[i]; h != nil && string(h.Key) == name {
 				return h.Value, true
@@ -146,7 +148,7 @@ func (d *delivery) offer(msg *sarama.ConsumerMessage) {
 	d.backlog.Add(msg.Offset, &p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.offered, d.offset, d.passage = true, msg.Offset, audit.Passage{Time: p.Time, Malformed: p.Malformed}
+	d.offered, d.offset, d.passage = true, msg.Offset, audit.Passage{Time: p.Time, Stamp: p.Stamp, Malformed: p.Malformed}
 }
 
 // taken counts the attempt of what is offered, if it is before an offset.
