@@ -79,8 +79,9 @@ func (c *counts) empty() bool { return c.Count|c.attempts|c.failures == 0 }
 const maxCells = 1024
 
 func newTopic(r *Recorder, name string) *Topic {
+	// More than can run at once, so that two that do seldom have the same.
 	n := 1
-	for n < min(runtime.GOMAXPROCS(0), 16) {
+	for n < min(4*runtime.GOMAXPROCS(0), 32) {
 		n *= 2
 	}
 	t := &Topic{r: r, name: name, stripes: make([]stripe, n), mask: uintptr(n - 1), book: newBook(r.o.Windows)}
@@ -92,7 +93,8 @@ func (t *Topic) Name() string { return t.name }
 
 // Track counts a message that passes: an attempt and a success.
 func (t *Topic) Track(p *Passage) {
-	h := t.Hold(p)
+	var h Held
+	h.hold(p, t.r.o.Fingerprint != NoFingerprint)
 	t.count(&h, 1, 1, 0)
 }
 
@@ -103,7 +105,8 @@ func (t *Topic) Attempt(p *Passage) {
 
 // Success counts a message that was acknowledged, or processed.
 func (t *Topic) Success(p *Passage) {
-	h := t.Hold(p)
+	var h Held
+	h.hold(p, t.r.o.Fingerprint != NoFingerprint)
 	t.count(&h, 0, 1, 0)
 }
 
@@ -121,12 +124,16 @@ type Held struct {
 }
 
 // Hold takes of a message what SuccessOf and FailureOf need later.
-func (t *Topic) Hold(p *Passage) Held {
-	h := Held{time: p.Time, stamp: p.Stamp, bytes: uint64(len(p.Key) + len(p.Value)), malformed: p.Malformed}
-	if t.r.o.Fingerprint != NoFingerprint {
+func (t *Topic) Hold(p *Passage) (h Held) {
+	h.hold(p, t.r.o.Fingerprint != NoFingerprint)
+	return h
+}
+
+func (h *Held) hold(p *Passage, fingerprint bool) {
+	h.time, h.stamp, h.bytes, h.malformed = p.Time, p.Stamp, uint64(len(p.Key)+len(p.Value)), p.Malformed
+	if fingerprint {
 		h.hash = Hash(p.Key, p.Value)
 	}
-	return h
 }
 
 // SuccessOf is Success of a message that was held.
@@ -196,11 +203,14 @@ func (t *Topic) count(h *Held, attempt, success, failure uint64) {
 func (t *Topic) lock() *stripe {
 	var here byte
 	i := uintptr(unsafe.Pointer(&here)) >> 10 * 0x9e3779b1 >> 16 & t.mask
-	s := &t.stripes[i]
-	if !s.mu.TryLock() {
-		s = &t.stripes[(i+1)&t.mask]
-		s.mu.Lock()
+	for range 3 {
+		if s := &t.stripes[i&t.mask]; s.mu.TryLock() {
+			return s
+		}
+		i++
 	}
+	s := &t.stripes[i&t.mask]
+	s.mu.Lock()
 	return s
 }
 
