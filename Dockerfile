@@ -2,6 +2,8 @@ FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 COPY audit/go.mod audit/go.sum audit/
+COPY audit/auditfranz/go.mod audit/auditfranz/go.sum audit/auditfranz/
+COPY audit/auditsarama/go.mod audit/auditsarama/go.sum audit/auditsarama/
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -tags noembed -o /chaperone ./cmd/chaperone
