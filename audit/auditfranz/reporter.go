@@ -62,10 +62,12 @@ func (r *Reporter) Report(ctx context.Context, records []*audit.Record) error {
 		messages[i] = &kgo.Record{Topic: r.topic, Key: []byte(record.Key()), Value: value}
 	}
 	// What has been sent the client does not take back when ctx ends, so it is not
-	// waited for by ProduceSync.
+	// waited for by ProduceSync. Nor does the client get ctx: what it does for the first
+	// record, such as to ask for a producer id, is for all that come after, and would
+	// fail them. What is too much for its buffer fails at once, and is said again.
 	results := make(chan error, len(messages))
 	for _, m := range messages {
-		r.client.Produce(ctx, m, func(_ *kgo.Record, err error) { results <- err })
+		r.client.TryProduce(context.WithoutCancel(ctx), m, func(_ *kgo.Record, err error) { results <- err })
 	}
 	failed := 0
 	var first error

@@ -59,7 +59,7 @@ type bundle struct {
 
 var (
 	brokerJars = bundle{"kafka-" + Version, "Apache Kafka " + Version, "55 MB", pom}
-	mirrorJars = bundle{"kafka-mirror-" + Version, "MirrorMaker 2 of Apache Kafka " + Version, "60 MB", mirrorPom}
+	mirrorJars = bundle{"kafka-mirror-" + Version, "MirrorMaker 2 of Apache Kafka " + Version, "35 MB", mirrorPom}
 )
 
 // Jars gives the folder with the jars of Apache Kafka, which it fetches if this
