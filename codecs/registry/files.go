@@ -123,7 +123,7 @@ func (r *reading) entry(file string, entry fs.DirEntry, err error) error {
 	}
 	r.files[file] = s
 	for _, part := range []string{file, s.Schema} {
-		r.hash.WriteString(strconv.Itoa(len(part)) + ":" + part) // so that no two folders give the same bytes
+		_, _ = r.hash.WriteString(strconv.Itoa(len(part)) + ":" + part) // so that no two folders give the same bytes
 	}
 	return nil
 }

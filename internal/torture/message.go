@@ -37,7 +37,7 @@ func (s shape) make(rng *rand.Rand, topic string, partition int32, now time.Time
 	}
 	id := rng.Uint64()
 	pad := `"abcdefghijklmnopqrstuvwxyz"`[:2+rng.IntN(25)] + `"`
-	value := ""
+	var value string
 	switch p := rng.Float64(); {
 	case p < shareNoTime:
 		class = audit.NoTime

@@ -144,8 +144,8 @@ func (r *Reader) Open(src audit.Source, from logs.Position, sink logs.Sink) erro
 			return fmt.Errorf("read %s: already open", src)
 		}
 		r.mu.Unlock()
-		old.mu.Lock() // its last call returns
-		old.mu.Unlock()
+		old.mu.Lock()   // its last call returns
+		old.mu.Unlock() //nolint:staticcheck // nothing is to be done but to wait
 	}
 }
 
