@@ -49,6 +49,7 @@ var may = []struct {
 	{"views", []string{"audit", "internal/health", "processors", "query"}},
 	{"api", []string{"api", "audit", "internal/health", "query"}},
 	{"internal/health", nil},
+	{"internal/figures", nil},
 	{"internal/aside", []string{"internal/health"}},
 	{"internal/embedded", []string{"internal/embedded", "internal/health"}},
 	{"internal/children", nil},

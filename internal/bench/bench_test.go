@@ -7,35 +7,6 @@ import (
 	"time"
 )
 
-func TestFiguresSayWhetherTheAimIsReached(t *testing.T) {
-	for _, c := range []struct {
-		value float64
-		aim   aim
-		want  string
-	}{
-		{1.3, atMost(1.30), "figure x 1.300 aim <= 1.300 ok"},
-		{1.31, atMost(1.30), "figure x 1.310 aim <= 1.300 short"},
-		{0.85, atLeast(0.85), "figure x 0.850 aim >= 0.850 ok"},
-		{0.84, atLeast(0.85), "figure x 0.840 aim >= 0.850 short"},
-		{2400000, none, "figure x 2400000"},
-	} {
-		if got := line("x", c.value, c.aim); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
-	}
-}
-
-func TestMedianIsTheMiddle(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{{[]float64{5}, 5}, {[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("median of %v is %v, want %v", c.values, got, c.want)
-		}
-	}
-}
-
 func TestDocumentsAreJSONOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range 1000 {

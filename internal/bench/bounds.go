@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 // segmentWindows is how many windows a segment holds by default: with so many in
@@ -47,8 +49,8 @@ func (r *runner) rows(ctx context.Context) error {
 	for _, part := range []struct {
 		name  string
 		sizes [2]int
-		row   float64 // aim for a row, in bytes
-	}{{"count", [2]int{2000, 10_000}, 600}, {"collect", [2]int{500, 2000}, 0}, {"serve", [2]int{500, 2000}, 0}} {
+		row   figures.Aim // for a row, in bytes
+	}{{"count", [2]int{2000, 10_000}, figures.AtMost(600)}, {"collect", [2]int{500, 2000}, figures.Aim{}}, {"serve", [2]int{500, 2000}, figures.Aim{}}} {
 		var each [2]float64
 		for i, n := range part.sizes {
 			res, err := r.child(ctx, pass{kind: "rows", topics: part.name, messages: uint64(n)}, nil)
@@ -59,11 +61,11 @@ func (r *runner) rows(ctx context.Context) error {
 			fmt.Printf("%s: %d sources with %d rows each of %d messages: %.0f bytes of heap a row; %d MB resident\n",
 				part.name, n, segmentWindows, rowMessages, each[i], res.Resident/1e6)
 		}
-		figure(part.name+"-row-bytes", fmt.Sprintf("bytes of heap, with a row's part of its source; %d sources", part.sizes[1]), each[1], atMost(part.row))
-		figure(part.name+"-row-bytes-linear", fmt.Sprintf("of %d sources against %d", part.sizes[1], part.sizes[0]), each[1]/each[0], atMost(1.1))
+		figures.Print(part.name+"-row-bytes", fmt.Sprintf("bytes of heap, with a row's part of its source; %d sources", part.sizes[1]), each[1], part.row)
+		figures.Print(part.name+"-row-bytes-linear", fmt.Sprintf("of %d sources against %d", part.sizes[1], part.sizes[0]), each[1]/each[0], figures.AtMost(1.1))
 		if part.name == "count" {
 			note := fmt.Sprintf("GB of heap, EXTRAPOLATED from %d sources: %d sources with %d rows each", part.sizes[1], 100_000, segmentWindows)
-			figure("count-rows-of-100000-sources-extrapolated", note, each[1]*segmentWindows*100_000/1e9, none)
+			figures.Print("count-rows-of-100000-sources-extrapolated", note, each[1]*segmentWindows*100_000/1e9, figures.Aim{})
 		}
 	}
 	return nil
@@ -162,8 +164,8 @@ func (r *runner) recovery(ctx context.Context, own string, expected truth) error
 	if err := r.check(ctx, own, expected); err != nil {
 		return fmt.Errorf("after taking over: %w", err)
 	}
-	figure(fmt.Sprintf("takeover-cpu-%.0fk-entries", entries/1000), fmt.Sprintf("s of CPU, from the process's beginning on; median of %.2f", costs), median(costs), none)
-	figure(fmt.Sprintf("takeover-%.0fk-entries", entries/1000), fmt.Sprintf("s from the session's beginning until all sources are read; median of %.2f", spans), median(spans), atMost(3))
+	figures.Print(fmt.Sprintf("takeover-cpu-%.0fk-entries", entries/1000), fmt.Sprintf("s of CPU, from the process's beginning on; median of %.2f", costs), figures.Median(costs), figures.Aim{})
+	figures.Print(fmt.Sprintf("takeover-%.0fk-entries", entries/1000), fmt.Sprintf("s from the session's beginning until all sources are read; median of %.2f", spans), figures.Median(spans), figures.AtMost(3))
 	return nil
 }
 
@@ -207,10 +209,10 @@ func (r *runner) scatter(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		figure(topic+"-segments", "begun", float64(segments), none)
-		figure(topic+"-table-entries", "left when the instance has ended: the open segment and a ledger", float64(left), atMost(segmentWindows+1))
+		figures.Print(topic+"-segments", "begun", float64(segments), figures.Aim{})
+		figures.Print(topic+"-table-entries", "left when the instance has ended: the open segment and a ledger", float64(left), figures.AtMost(segmentWindows+1))
 	}
-	figure("scatter-resident-ratio", "peak of the wild source against the calm one", float64(peaks["wild"])/float64(peaks["calm"]), atMost(1.25))
+	figures.Print("scatter-resident-ratio", "peak of the wild source against the calm one", float64(peaks["wild"])/float64(peaks["calm"]), figures.AtMost(1.25))
 	return nil
 }
 
@@ -230,6 +232,6 @@ func (r *runner) sayMemory(ctx context.Context, p *process, name, note string) e
 		return err
 	}
 	note = fmt.Sprintf("MiB at most, of a limit of %s; now %d; %s; %.0f pauses", r.o.limit, resident>>20, note, pauses)
-	figure("resident-peak-"+name, note, float64(peak)/(1<<20), atMost(limit/(1<<20)))
+	figures.Print("resident-peak-"+name, note, float64(peak)/(1<<20), figures.AtMost(limit/(1<<20)))
 	return nil
 }

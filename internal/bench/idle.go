@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/internal/figures"
 	"github.com/chaperone-audit/chaperone/processors/logs"
 	"github.com/chaperone-audit/chaperone/processors/logs/inplace"
 	"github.com/chaperone-audit/chaperone/processors/shards"
@@ -140,12 +141,12 @@ func (r *runner) idle(ctx context.Context, rounds int) error {
 		}
 	}
 	s, x := by["idle-sarama"], by["idle-inplace"]
-	figure(fmt.Sprintf("open-%d-partitions-sarama", n), "seconds", median(s.opened()), none)
-	figure(fmt.Sprintf("open-%d-partitions", n), "seconds", median(x.opened()), atMost(2))
-	figure("idle-cpu-sarama", "CPUs while nothing comes", median(s.idles()), none)
-	figure("idle-cpu-ratio", "in place, of sarama", median(x.idles())/median(s.idles()), atMost(0.5))
-	figure("trickle-cpu-sarama", fmt.Sprintf("us/message at %d a second", trickleRate), median(s.costs()), none)
-	figure("trickle-cpu-ratio", "in place, of sarama", median(x.costs())/median(s.costs()), atMost(0.5))
+	figures.Print(fmt.Sprintf("open-%d-partitions-sarama", n), "seconds", figures.Median(s.opened()), figures.Aim{})
+	figures.Print(fmt.Sprintf("open-%d-partitions", n), "seconds", figures.Median(x.opened()), figures.AtMost(2))
+	figures.Print("idle-cpu-sarama", "CPUs while nothing comes", figures.Median(s.idles()), figures.Aim{})
+	figures.Print("idle-cpu-ratio", "in place, of sarama", figures.Median(x.idles())/figures.Median(s.idles()), figures.AtMost(0.5))
+	figures.Print("trickle-cpu-sarama", fmt.Sprintf("us/message at %d a second", trickleRate), figures.Median(s.costs()), figures.Aim{})
+	figures.Print("trickle-cpu-ratio", "in place, of sarama", figures.Median(x.costs())/figures.Median(s.costs()), figures.AtMost(0.5))
 	return nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 // json measures what it costs to find the event time in JSON: the same messages are
@@ -38,7 +40,7 @@ func (r *runner) json(ctx context.Context) error {
 		for i, c := range by[0].costs() {
 			more = append(more, c-by[1].costs()[i])
 		}
-		figure("json-cpu-"+log.name, "us/message more than by record timestamp, "+spread(more), median(more), atMost(log.most))
+		figures.PrintMedian("json-cpu-"+log.name, "us/message more than by record timestamp", more, figures.AtMost(log.most))
 	}
 	return nil
 }

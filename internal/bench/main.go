@@ -51,6 +51,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/internal/figures"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 )
 
@@ -139,10 +140,10 @@ func bench(ctx context.Context, o options) error {
 		}
 	}
 	if wants("memory") {
-		if err := r.memory(ctx, 1, 0); err != nil {
+		if err := r.memory(ctx, 1, figures.Aim{}); err != nil {
 			return err
 		}
-		if err := r.memory(ctx, o.topics, 300); err != nil {
+		if err := r.memory(ctx, o.topics, figures.AtMost(300)); err != nil {
 			return err
 		}
 	}
@@ -152,12 +153,12 @@ func bench(ctx context.Context, o options) error {
 
 // rates fills the logs that are wanted and compares all kinds of passes over them.
 func (r *runner) rates(ctx context.Context) error {
-	small200 := map[string]aim{"inplace-rate-over-raw": atLeast(1.7), "inplace-rate-over-loop": atLeast(1.4), "inplace-cpu-over-loop": atMost(0.65)}
-	large1000 := map[string]aim{"inplace-rate-over-loop": atLeast(1.2)}
+	small200 := map[string]figures.Aim{"inplace-rate-over-raw": figures.AtLeast(1.7), "inplace-rate-over-loop": figures.AtLeast(1.4), "inplace-cpu-over-loop": figures.AtMost(0.65)}
+	large1000 := map[string]figures.Aim{"inplace-rate-over-loop": figures.AtLeast(1.2)}
 	for _, log := range []struct {
 		name           string
 		size, messages int
-		aims           map[string]aim
+		aims           map[string]figures.Aim
 	}{{"200B", small, r.o.messages, small200}, {"1KB", large, r.o.messages / 4, large1000}} {
 		order := fillOrder{Partitions: r.o.partitions, Messages: log.messages, Size: log.size}
 		var all []comparison
@@ -168,7 +169,7 @@ func (r *runner) rates(ctx context.Context) error {
 			}
 			if c.name == "200B" {
 				c.rounds = r.o.rounds
-				c.aims["cpu-ratio"], c.aims["rate-ratio"] = atMost(1.30), atLeast(0.85)
+				c.aims["cpu-ratio"], c.aims["rate-ratio"] = figures.AtMost(1.30), figures.AtLeast(0.85)
 			}
 			if slices.Contains(strings.Split(r.o.logs, ","), c.name) {
 				all = append(all, c)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 // kinds of passes that are compared, in the order of a round.
@@ -15,7 +17,7 @@ type comparison struct {
 	topic  string
 	rounds int
 	// Aims of the figures, by their names without that of the log.
-	aims map[string]aim
+	aims map[string]figures.Aim
 }
 
 // compare runs the passes by turns, so that whatever the machine does, it does to
@@ -40,10 +42,12 @@ func (r *runner) compare(ctx context.Context, c comparison, want truth) error {
 	}
 	fmt.Printf("%s: every counting pass agrees with what was produced in %d windows of partitions\n", c.name, len(expected))
 	for _, kind := range kinds {
-		figure("rate-"+kind+"-"+c.name, "messages/s", median(by[kind].rates()), none)
-		figure("cpu-"+kind+"-"+c.name, "us/message", median(by[kind].costs()), none)
+		figures.Print("rate-"+kind+"-"+c.name, "messages/s", figures.Median(by[kind].rates()), figures.Aim{})
+		figures.Print("cpu-"+kind+"-"+c.name, "us/message", figures.Median(by[kind].costs()), figures.Aim{})
 	}
-	ratio := func(name string, v []float64) { figure(name+"-"+c.name, spread(v), median(v), c.aims[name]) }
+	ratio := func(name string, v []float64) {
+		figures.PrintMedian(name+"-"+c.name, "in the same round", v, c.aims[name])
+	}
 	raw, loop, counted, inplace := by["raw"], by["loop"], by["count"], by["inplace"]
 	ratio("cpu-ratio", over(counted.costs(), raw.costs()))
 	ratio("rate-ratio", over(counted.rates(), raw.rates()))
@@ -55,8 +59,8 @@ func (r *runner) compare(ctx context.Context, c comparison, want truth) error {
 	for _, res := range inplace {
 		allocated, peak = append(allocated, res.allocated()), append(peak, float64(res.Peak)/1e6)
 	}
-	figure("inplace-allocations-"+c.name, "a message, of all that the process does", slices.Max(allocated), atMost(0.05))
-	figure("inplace-peak-"+c.name, "MB", slices.Max(peak), atMost(200))
+	figures.Print("inplace-allocations-"+c.name, "a message, of all that the process does", slices.Max(allocated), figures.AtMost(0.05))
+	figures.Print("inplace-peak-"+c.name, "MB", slices.Max(peak), figures.AtMost(200))
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/internal/figures"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 )
 
@@ -113,7 +114,7 @@ func (r *runner) fill(ctx context.Context, o fillOrder) (truth, error) {
 
 // memory counts topics of 4 partitions and 6 windows, few messages in each, and
 // reads the memory of the process when all is on the audit topic.
-func (r *runner) memory(ctx context.Context, topics int, aim float64) error {
+func (r *runner) memory(ctx context.Context, topics int, aim figures.Aim) error {
 	const partitions, perWindow = 4, 20
 	prefix := fmt.Sprintf("memory%d-", topics)
 	order := fillOrder{Partitions: partitions, Messages: partitions * windows * perWindow, Size: small, Spread: true}
@@ -133,7 +134,7 @@ func (r *runner) memory(ctx context.Context, topics int, aim float64) error {
 		return err
 	}
 	fmt.Printf("%d topics: %d windows of partitions agree, after %s\n", topics, len(expected), time.Since(begin).Round(100*time.Millisecond))
-	figure(fmt.Sprintf("resident-%d-topics", topics), "MB", float64(res.Resident)/1e6, atMost(aim))
-	figure(fmt.Sprintf("resident-peak-%d-topics", topics), "MB", float64(res.Peak)/1e6, none)
+	figures.Print(fmt.Sprintf("resident-%d-topics", topics), "MB", float64(res.Resident)/1e6, aim)
+	figures.Print(fmt.Sprintf("resident-peak-%d-topics", topics), "MB", float64(res.Peak)/1e6, figures.Aim{})
 	return nil
 }

@@ -7,9 +7,8 @@
 // to the next than what is measured here. Each answer is checked. Of each library the
 // fastest way is taken that it documents for one field.
 //
-// Results are lines "figure NAME VALUE aim <=|>= VALUE ok|short"; a line before each
-// says what it is and the spread. The exit status is 1 if an answer was wrong; a figure
-// that is short of its aim is only said.
+// Package figures prints the results. The exit status is 1 if an answer was wrong; a
+// figure that is short of its aim is only said.
 package main
 
 import (
@@ -21,6 +20,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 // A contender finds the time of a message, which is the same for all of a contest.
@@ -92,8 +93,6 @@ func (c *contest) measure(rounds int, each time.Duration) (*results, error) {
 	return r, nil
 }
 
-var sink int64 // keeps the compiler from leaving anything out
-
 func (x *contender) time(n int) time.Duration {
 	var sum int64
 	begin := time.Now()
@@ -102,14 +101,14 @@ func (x *contender) time(n int) time.Duration {
 		sum += ms
 	}
 	took := time.Since(begin)
-	sink += sum
+	runtime.KeepAlive(sum) // or the compiler may leave out all of it
 	return took
 }
 
 func (r *results) print() {
 	fmt.Printf("\n%s, %d bytes\n", r.contest.name, r.contest.size)
 	for _, x := range r.contest.all {
-		ns := median(r.ns[x.name])
+		ns := figures.Median(r.ns[x.name])
 		fmt.Printf("  %-14s %9.1f ns %7.2f GB/s %5.0f allocations\n", x.name, ns, float64(r.contest.size)/ns, r.allocs[x.name])
 	}
 }
@@ -127,28 +126,13 @@ func (r *results) over(other string) (list []float64) {
 
 // atLeast prints a figure about a ratio, atMost one about a time or a number.
 func (r *results) atLeast(what, other string, aim float64) {
-	list := r.over(other)
-	figure(fmt.Sprintf("%s-%s-over-%s", r.contest.name, what, other), fmt.Sprintf("times as fast, %.2f to %.2f", slices.Min(list), slices.Max(list)), median(list), ">=", aim)
+	figures.PrintMedian(fmt.Sprintf("%s-%s-over-%s", r.contest.name, what, other), "times as fast", r.over(other), figures.AtLeast(aim))
 }
 
 func (r *results) nanoseconds(aim float64) {
-	list := r.ns[ours]
-	figure(r.contest.name+"-ns", fmt.Sprintf("ns per message, %.1f to %.1f", slices.Min(list), slices.Max(list)), median(list), "<=", aim)
+	figures.PrintMedian(r.contest.name+"-ns", "ns per message", r.ns[ours], figures.AtMost(aim))
 }
 
 func (r *results) noAllocations() {
-	figure(r.contest.name+"-allocations", "per message", r.allocs[ours], "<=", 0)
-}
-
-func figure(name, note string, v float64, sign string, aim float64) {
-	verdict := "short"
-	if sign == "<=" && v <= aim || sign == ">=" && v >= aim {
-		verdict = "ok"
-	}
-	fmt.Printf("# %s: %s\nfigure %s %.3g aim %s %g %s\n", name, note, name, v, sign, aim, verdict)
-}
-
-func median(list []float64) float64 {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
+	figures.Print(r.contest.name+"-allocations", "per message", r.allocs[ours], figures.AtMost(0))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 const (
@@ -39,7 +40,7 @@ func memory() error {
 		time.Sleep(400 * time.Millisecond)
 		held = append(held, float64(heap()-before)/1e6)
 	}
-	figure("memory-1000-topics", fmt.Sprintf("MB of heap for %d topics with %d open windows", topics, open), held, -1)
+	figures.PrintMedian("memory-1000-topics", fmt.Sprintf("MB of heap for %d topics with %d open windows", topics, open), held, figures.Aim{})
 	return r.Close(context.Background())
 }
 

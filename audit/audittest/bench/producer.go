@@ -9,6 +9,7 @@ import (
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/audit/auditsarama"
+	"github.com/chaperone-audit/chaperone/internal/figures"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
 )
 
@@ -68,9 +69,9 @@ func measure(ctx context.Context, brokers []string, p producer, pairs, messages 
 		}
 		plain, counted, ratios = append(plain, cost[0]), append(counted, cost[1]), append(ratios, cost[1]/cost[0])
 	}
-	figure(p.name+"-plain", "ns of client CPU for a message, without the audit", plain, -1)
-	figure(p.name+"-audited", "ns of client CPU for a message, with it", counted, -1)
-	figure(p.name+"-overhead", "one over the other", ratios, 1.02)
+	figures.PrintMedian(p.name+"-plain", "ns of client CPU for a message, without the audit", plain, figures.Aim{})
+	figures.PrintMedian(p.name+"-audited", "ns of client CPU for a message, with it", counted, figures.Aim{})
+	figures.PrintMedian(p.name+"-overhead", "one over the other", ratios, figures.AtMost(1.02))
 	return nil
 }
 

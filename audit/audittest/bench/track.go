@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/internal/figures"
 )
 
 var nowhere = audit.ReporterFunc(func(context.Context, []*audit.Record) error { return nil })
@@ -61,9 +62,9 @@ func track(rounds int) error {
 		if k.goroutines > 1 {
 			unit = "ns for a message of 200 bytes, as each of two goroutines sees it"
 		}
-		figure(k.name, unit, k.ns, k.aim)
+		figures.PrintMedian(k.name, unit, k.ns, figures.AtMost(k.aim))
 	}
-	figure("track-allocations", "for each message", allocations, 0)
+	figures.PrintMedian("track-allocations", "for each message", allocations, figures.AtMost(0))
 	return nil
 }
 
