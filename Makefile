@@ -29,7 +29,7 @@ build: ## build bin/chaperone
 
 test: ## all tests, with the race detector, real Apache Kafka and ClickHouse included
 	@scripts/need java mvn npm python3
-	$(GO) vet ./...
+	@for m in . $(MODULES); do echo "lint $$m" && (cd $$m && $(GO) vet ./... && $(GO) run $(GOLANGCI) run) || exit 1; done
 	@for m in $(MODULES); do echo "$$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 10m ./...) || exit 1; done
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
@@ -62,8 +62,7 @@ torture-many: build ## 100 seeds on kfake and 20 on Apache Kafka, 45 s each; wri
 
 lint: ## format, vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'Try: gofmt -w .'; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(GOLANGCI) run
+	@for m in . $(MODULES); do echo "lint $$m" && (cd $$m && $(GO) vet ./... && $(GO) run $(GOLANGCI) run) || exit 1; done
 
 bench: ## counting with both readers against raw drains and a loop by hand, on Apache Kafka
 	@scripts/need java mvn

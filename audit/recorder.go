@@ -68,7 +68,7 @@ type Options struct {
 type Fingerprint uint8
 
 const (
-	defaultFingerprint Fingerprint = iota
+	_ Fingerprint = iota // asks for the default
 	// NoFingerprint keeps counts only, at half the cost.
 	NoFingerprint
 	// SumFingerprint keeps the sum of hashes: whether sets differ.

@@ -81,7 +81,7 @@ func (c *Consumer) ReadMessage(timeout time.Duration) (*kafka.Message, error) {
 func (c *Consumer) Processed(m *kafka.Message) {
 	p := m.TopicPartition
 	p.Offset++
-	c.marked([]kafka.TopicPartition{p}, nil)
+	_, _ = c.marked([]kafka.TopicPartition{p}, nil) // the broker has no part in it: it cannot fail
 }
 
 // Commit is kafka.Consumer's.

@@ -253,5 +253,5 @@ func (p *Processor) sayUnread(now time.Time) {
 		p.sources.OK()
 		return
 	}
-	p.sources.Degraded(fmt.Sprintf("%d sources are not read, among them %s: %v; trying again", n, first.Source, why))
+	p.sources.Degraded(fmt.Sprintf("sources that are not read: %d, the first %s: %v; trying again", n, first.Source, why))
 }
