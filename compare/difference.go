@@ -1,0 +1,99 @@
+package compare
+
+// A difference is in what two sums of messages differ.
+type difference struct {
+	missing, duplicated, altered uint64
+	bound                        Bound // of all three: Exactly or AtLeast
+	ids                          []MessageID
+	countsOnly                   bool // they may differ in more, but sums do not tell
+}
+
+func (d *difference) none() bool { return d.missing|d.duplicated|d.altered == 0 }
+
+// differ tells in what two sums differ: what the second lacks, has too often, or has
+// instead.
+//
+// The ids of up to four messages come out of the power sums, so that five that are lost
+// and three that are doubled are both told. But a message that is lost while another is
+// doubled looks as one that was altered. Moments tell them apart: an altered payload has
+// the moment of the message that it was, a doubled message that of another.
+func differ(from, to *Sum) (d difference) {
+	n := int64(to.Count - from.Count)
+	switch {
+	case from.Unprinted || to.Unprinted:
+		d.net(n)
+		d.countsOnly, d.bound = true, boundIf(n != 0)
+		return d
+	case n == 0 && from.Fingerprint == to.Fingerprint:
+		return d
+	case from.Unnamed || to.Unnamed:
+		if d.net(n); n == 0 {
+			d.altered = 1
+		}
+		d.bound = AtLeast
+		return d
+	}
+	ids, named := Identify(n, &from.IDs, &to.IDs)
+	less, more := weigh(ids)
+	if named && (less == 0 || more == 0) {
+		return difference{missing: less, duplicated: more, ids: ids}
+	}
+	timed := !from.Untimed && !to.Untimed
+	var lost, doubled uint64
+	told := false
+	if timed {
+		var moments []MessageID
+		moments, told = Identify(n, &from.Moments, &to.Moments)
+		lost, doubled = weigh(moments)
+	}
+	switch {
+	case named && told && lost <= less && doubled <= more:
+		return difference{missing: lost, duplicated: doubled, altered: less - lost, ids: ids}
+	case named:
+		return difference{missing: less, duplicated: more, ids: ids}
+	case told: // so many are lost and doubled, and others are altered: more than can be named
+		const distinct = MostNamed + 1
+		seen := lost + doubled
+		d = difference{missing: lost, duplicated: doubled, bound: AtLeast}
+		if seen < distinct {
+			d.altered = (distinct - seen + 1) / 2
+		}
+		return d
+	}
+	switch d.net(n); {
+	case n == 0 && timed: // of five different messages or more, as many are lost as are doubled
+		d.missing, d.duplicated = (MostNamed+2)/2, (MostNamed+2)/2
+	case n == 0:
+		d.altered = 1 // one at least is another
+	}
+	d.bound = AtLeast
+	return d
+}
+
+// net is what the counts alone tell.
+func (d *difference) net(n int64) {
+	if n < 0 {
+		d.missing = uint64(-n)
+	} else {
+		d.duplicated = uint64(n)
+	}
+}
+
+func boundIf(atLeast bool) Bound {
+	if atLeast {
+		return AtLeast
+	}
+	return Exactly
+}
+
+// weigh adds up the messages that the second sum has less and more often.
+func weigh(ids []MessageID) (less, more uint64) {
+	for _, id := range ids {
+		if id.Times < 0 {
+			less += uint64(-id.Times)
+		} else {
+			more += uint64(id.Times)
+		}
+	}
+	return less, more
+}
