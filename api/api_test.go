@@ -187,9 +187,9 @@ func fake() *world {
 		instance("payments", "app-1", 24*time.Hour, true, audit.ClientCount{Attempts: 3, Successes: 3, Records: 3}),
 	}
 	w.progress = []query.Progress{
-		progress("orders", audit.SourceProgress{Partition: 0, Next: 108, Total: 108, End: 108, Time: now.UnixMilli() + 1, CaughtUp: audit.CaughtUpYes}),
-		progress("orders", audit.SourceProgress{Partition: 1, Start: 7, Next: 108, Total: 101, End: -1}),
-		progress("payments", audit.SourceProgress{Partition: 0, Generation: 1, Start: 3, Next: 3, LogStart: 3, End: 3, CaughtUp: audit.CaughtUpYes}),
+		progress("orders", audit.SourceProgress{Partition: 0, Next: 108, Total: 108, End: 108, HighWatermark: 112, Time: now.UnixMilli() + 1, CaughtUp: audit.CaughtUpYes}),
+		progress("orders", audit.SourceProgress{Partition: 1, Start: 7, Next: 108, Total: 101, End: -1, HighWatermark: -1}),
+		progress("payments", audit.SourceProgress{Partition: 0, Generation: 1, Start: 3, Next: 3, LogStart: 3, End: 3, HighWatermark: 3, CaughtUp: audit.CaughtUpYes}),
 	}
 	w.missed = []query.Missed{{Tier: "regional", Datacenter: "dc1", Source: source("orders", 1), AsOf: now,
 		Missed: audit.Missed{From: 0, To: 7, Reason: audit.MissedRetention, Until: now.UnixMilli()}}}

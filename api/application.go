@@ -115,8 +115,8 @@ func foreign(r *audit.Record, kafkaTiers []string) string {
 			return field + "partition: only counting processors count partitions; an application says -1"
 		case p.Base != 0:
 			return field + "base: only counting processors are asked to count anew; leave it out"
-		case p.LogStart != -1 || p.End != -1:
-			return field + "end: an application has no log; leave end and logStart out"
+		case p.LogStart != -1 || p.End != -1 || p.HighWatermark != -1:
+			return field + "end: an application has no log; leave end, highWatermark and logStart out"
 		}
 	}
 	return ""

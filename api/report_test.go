@@ -111,6 +111,7 @@ func TestNoneOfABadReportIsTaken(t *testing.T) {
 		"progress of a partition":     {source(`"partition":3`), "progress.sources[0].partition: only"},
 		"a base in progress":          {source(`"partition":-1,"base":3`), "progress.sources[0].base"},
 		"the end of a log":            {source(`"partition":-1,"end":3`), "progress.sources[0].end"},
+		"... with open transactions":  {source(`"partition":-1,"highWatermark":3`), "progress.sources[0].end"},
 		"an invalid record":           {window("a", 1, `,"noTimeCount":9`), "noTimeCount: "},
 		"a format of the future":      {`{"v":2,"kind":"window"}`, "newer"},
 		"a number":                    {"7", "object"},

@@ -46,6 +46,9 @@ func sourceOf(p *query.Progress) v1.Source {
 	if p.End >= 0 {
 		a.End = &p.End
 	}
+	if p.HighWatermark >= 0 {
+		a.HighWatermark = &p.HighWatermark
+	}
 	if a.CaughtUp == "" {
 		a.CaughtUp = string(audit.CaughtUpUnknown)
 	}

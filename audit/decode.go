@@ -246,18 +246,19 @@ func (m *members) source() SourceProgress {
 		m.require(name)
 	}
 	return SourceProgress{
-		Partition:  m.int32("partition", 0),
-		Generation: m.int("generation", 0),
-		Base:       m.int("base", 0),
-		Segment:    m.int("segment", 0),
-		Start:      m.int("start", 0),
-		Next:       m.int("next", 0),
-		Total:      m.uint("total"),
-		Time:       m.int("time", 0),
-		LogStart:   m.int("logStart", -1),
-		End:        m.int("end", -1),
-		CaughtUp:   CaughtUp(m.str("caughtUp")),
-		unknown:    m.unknown(),
+		Partition:     m.int32("partition", 0),
+		Generation:    m.int("generation", 0),
+		Base:          m.int("base", 0),
+		Segment:       m.int("segment", 0),
+		Start:         m.int("start", 0),
+		Next:          m.int("next", 0),
+		Total:         m.uint("total"),
+		Time:          m.int("time", 0),
+		LogStart:      m.int("logStart", -1),
+		End:           m.int("end", -1),
+		HighWatermark: m.int("highWatermark", -1),
+		CaughtUp:      CaughtUp(m.str("caughtUp")),
+		unknown:       m.unknown(),
 	}
 }
 

@@ -93,6 +93,7 @@
 //	  time                number   Unix ms, record timestamp of the last one counted [0, none]
 //	  logStart            number   first offset the log still has [unknown]
 //	  end                 number   last stable offset when asked [unknown]
+//	  highWatermark       number   end of the log when asked, open transactions included; not before end [unknown]
 //	  caughtUp            string   yes, no or unknown
 //	missed.from           number   first offset that nobody can count
 //	missed.to             number   the one after the last; see Missed for what the range bounds

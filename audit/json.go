@@ -205,6 +205,7 @@ func (o *object) source(s *SourceProgress) {
 	o.intUnless(0, "time", s.Time)
 	o.intUnless(-1, "logStart", s.LogStart)
 	o.intUnless(-1, "end", s.End)
+	o.intUnless(-1, "highWatermark", s.HighWatermark)
 	o.str("caughtUp", string(s.CaughtUp))
 	o.close(s.unknown)
 }

@@ -62,8 +62,8 @@ func samples() map[string]*Record {
 			r.Partition = NoPartition
 			r.Version = 17
 			r.Progress = &Progress{AskedAfter: 16, Partitions: 4, Sources: []SourceProgress{
-				{Partition: 0, Generation: 2, Base: 1, Segment: 5, Start: 900, Next: 1042, Total: 140, Time: 1795285260000, LogStart: 0, End: 1042, CaughtUp: CaughtUpYes},
-				{Partition: 3, LogStart: -1, End: -1, CaughtUp: CaughtUpUnknown},
+				{Partition: 0, Generation: 2, Base: 1, Segment: 5, Start: 900, Next: 1042, Total: 140, Time: 1795285260000, LogStart: 0, End: 1042, HighWatermark: 1050, CaughtUp: CaughtUpYes},
+				{Partition: 3, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: CaughtUpUnknown},
 			}}
 		}),
 		"hello": of(KindHello, func(r *Record) {

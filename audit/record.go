@@ -96,7 +96,8 @@ const (
 type Progress struct {
 	// AskedAfter is the Version of the owner's newest progress record of the
 	// topic that had been acknowledged when the ends were asked for, 0 if none.
-	// So whatever was appended before that record is before End.
+	// So whatever was appended before that record is before HighWatermark, and before
+	// End if no transaction that had begun by then was open.
 	AskedAfter int64
 	Partitions int32 // that the topic has
 	// Compacted says that the topic is known to be compacted. What is read of it
@@ -119,7 +120,11 @@ type SourceProgress struct {
 	Time       int64  // record timestamp of the last one counted, Unix milliseconds; 0 if none
 	LogStart   int64  // first offset the log still has; -1 unknown
 	End        int64  // last stable offset when asked; -1 unknown
-	CaughtUp   CaughtUp
+	// HighWatermark is the end of the log with all that has been appended when asked,
+	// not before End; -1 unknown. What is between the two is of transactions that
+	// were open: it is there, it may be old, and nobody can read it yet.
+	HighWatermark int64
+	CaughtUp      CaughtUp
 
 	unknown unknown
 }

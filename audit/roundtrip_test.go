@@ -75,10 +75,10 @@ func randomRecord(rng *rand.Rand) *Record {
 	case KindProgress:
 		r.Progress = &Progress{AskedAfter: big(), Partitions: rng.Int32()}
 		for range rng.IntN(4) {
-			start := big()
+			start, end := big(), big()-1
 			r.Progress.Sources = append(r.Progress.Sources, SourceProgress{
 				Partition: rng.Int32(), Generation: big(), Base: big(), Segment: big(), Start: start, Next: max(start, big()), Total: rng.Uint64(),
-				Time: int64(rng.Uint64()), LogStart: big() - 1, End: -1, CaughtUp: CaughtUpNo,
+				Time: int64(rng.Uint64()), LogStart: big() - 1, End: end, HighWatermark: []int64{-1, end, max(end, big())}[rng.IntN(3)], CaughtUp: CaughtUpNo,
 			})
 		}
 	case KindHello, KindGoodbye:

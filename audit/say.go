@@ -47,7 +47,7 @@ func (r *Recorder) howFar(t *Topic, collected time.Time) *Record {
 	return &Record{
 		Kind: KindProgress, Identity: r.identity(t), Version: t.progress, Owner: r.o.Instance, Host: r.o.Host,
 		Progress: &Progress{AskedAfter: t.acked, Sources: []SourceProgress{{
-			Partition: NoPartition, Segment: b.segment, Next: r.seq, Total: b.total, Time: collected.UnixMilli(), LogStart: -1, End: -1, CaughtUp: caughtUp,
+			Partition: NoPartition, Segment: b.segment, Next: r.seq, Total: b.total, Time: collected.UnixMilli(), LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: caughtUp,
 		}}},
 		Client: &ClientCount{
 			Attempts: b.attempts, Successes: b.total, Failures: b.failures, Started: r.began.UnixMilli(), Records: b.sent, Uncounted: r.uncounted(), Every: r.silence(),

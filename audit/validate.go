@@ -251,6 +251,8 @@ func (p *Progress) validate(e *InvalidError, instance bool) {
 		e.require(s.Next >= s.Start, path+"next", "%d is before start, %d", s.Next, s.Start)
 		e.require(s.LogStart >= -1, path+"logStart", "%d is negative", s.LogStart)
 		e.require(s.End >= -1, path+"end", "%d is negative", s.End)
+		e.require(s.HighWatermark >= -1, path+"highWatermark", "%d is negative", s.HighWatermark)
+		e.require(s.HighWatermark == -1 || s.HighWatermark >= s.End, path+"highWatermark", "%d is before end, %d", s.HighWatermark, s.End)
 		switch s.CaughtUp {
 		case CaughtUpYes, CaughtUpNo, CaughtUpUnknown:
 		default:

@@ -96,6 +96,8 @@ func TestDecodeNamesWhatIsWrong(t *testing.T) {
 		{"progress.sources[0].next: missing", progress(f{"partition": 0, "caughtUp": "yes"})},
 		{"progress.sources[0].caughtUp: want yes", progress(f{"partition": 0, "next": 1, "caughtUp": "maybe"})},
 		{"progress.sources[0].next: 1 is before start", progress(f{"partition": 0, "start": 2, "next": 1, "caughtUp": "no"})},
+		{"progress.sources[0].highWatermark: 4 is before end, 5", progress(f{"partition": 0, "next": 1, "end": 5, "highWatermark": 4, "caughtUp": "no"})},
+		{"progress.sources[0].highWatermark: -2 is negative", progress(f{"partition": 0, "next": 1, "highWatermark": -2, "caughtUp": "no"})},
 		{"progress.sources[0].partition: -1 is negative", progress(f{"partition": -1, "next": 1, "caughtUp": "no"})},
 		{"missed.to: missing", missed(f{"from": 0, "reason": "x"})},
 		{"missed.to: 1 is before", missed(f{"from": 2, "to": 1, "reason": "x"})},

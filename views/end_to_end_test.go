@@ -277,7 +277,7 @@ func TestRecordsReachViewsAndStoreAcrossRestarts(t *testing.T) {
 		p := &audit.Record{
 			Kind: audit.KindProgress, Owner: "counter1", Host: "h1", Version: 4,
 			Identity: audit.Identity{Tier: "regional", Datacenter: "d", Cluster: "c", Topic: "orders", Partition: audit.NoPartition, Instance: "counter1"},
-			Progress: &audit.Progress{Partitions: 3, Sources: []audit.SourceProgress{{Partition: 2, Next: 9, End: 10, LogStart: -1, CaughtUp: audit.CaughtUpNo}}},
+			Progress: &audit.Progress{Partitions: 3, Sources: []audit.SourceProgress{{Partition: 2, Next: 9, LogStart: -1, End: 10, HighWatermark: 12, CaughtUp: audit.CaughtUpNo}}},
 		}
 		m := &audit.Record{
 			Kind: audit.KindMissed, Owner: "counter1", Version: 20,

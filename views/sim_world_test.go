@@ -254,7 +254,7 @@ func (w *world) progress(topic string, partitions ...int32) {
 	slices.Sort(partitions)
 	for _, p := range slices.Compact(partitions) {
 		base := w.bases[fmt.Sprint(topic, p)]
-		r.Progress.Sources = append(r.Progress.Sources, audit.SourceProgress{Partition: p, Next: n, Generation: base, Base: base, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpNo})
+		r.Progress.Sources = append(r.Progress.Sources, audit.SourceProgress{Partition: p, Next: n, Generation: base, Base: base, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpNo})
 	}
 	w.append(r)
 }

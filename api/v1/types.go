@@ -80,22 +80,23 @@ type Sources struct {
 
 // A Source is a partition, who counts it and how far.
 type Source struct {
-	Topic      string     `json:"topic"`
-	TopicID    string     `json:"topicId"`
-	Cluster    string     `json:"cluster"`
-	Tier       string     `json:"tier"`
-	Datacenter string     `json:"datacenter"`
-	Partition  int32      `json:"partition"`
-	Host       string     `json:"host"`  // of the instance that counts it
-	Owner      string     `json:"owner"` // the session of that instance
-	Generation int64      `json:"generation"`
-	Start      int64      `json:"startOffset"`            // where counting began
-	Next       int64      `json:"nextOffset"`             // first that is not durably counted
-	End        *int64     `json:"endOffset,omitempty"`    // of the log, if it is known
-	Total      uint64     `json:"messages"`               // counted since the start
-	CaughtUp   string     `json:"caughtUp"`               // yes, no or unknown
-	LastTime   *time.Time `json:"lastRecordAt,omitempty"` // record timestamp of the last message counted
-	AsOf       time.Time  `json:"asOf"`                   // when that was said, by the audit cluster
+	Topic         string     `json:"topic"`
+	TopicID       string     `json:"topicId"`
+	Cluster       string     `json:"cluster"`
+	Tier          string     `json:"tier"`
+	Datacenter    string     `json:"datacenter"`
+	Partition     int32      `json:"partition"`
+	Host          string     `json:"host"`  // of the instance that counts it
+	Owner         string     `json:"owner"` // the session of that instance
+	Generation    int64      `json:"generation"`
+	Start         int64      `json:"startOffset"`             // where counting began
+	Next          int64      `json:"nextOffset"`              // first that is not durably counted
+	End           *int64     `json:"endOffset,omitempty"`     // of the log as far as readers see, if it is known
+	HighWatermark *int64     `json:"highWatermark,omitempty"` // ... and with the transactions that are open
+	Total         uint64     `json:"messages"`                // counted since the start
+	CaughtUp      string     `json:"caughtUp"`                // yes, no or unknown
+	LastTime      *time.Time `json:"lastRecordAt,omitempty"`  // record timestamp of the last message counted
+	AsOf          time.Time  `json:"asOf"`                    // when that was said, by the audit cluster
 }
 
 // Instances answers GET /api/v1/instances.

@@ -205,7 +205,7 @@ func Records(test string) []*audit.Record {
 	}
 	window.Extra = map[string]json.RawMessage{"newer": json.RawMessage(`{"field":[1,"ä"]}`)}
 	progress := head(audit.KindProgress, 1)
-	progress.Progress = &audit.Progress{Sources: []audit.SourceProgress{{Partition: audit.NoPartition, Segment: 1, Next: 3, Total: 3, Time: 5, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpYes}}}
+	progress.Progress = &audit.Progress{Sources: []audit.SourceProgress{{Partition: audit.NoPartition, Segment: 1, Next: 3, Total: 3, Time: 5, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpYes}}}
 	original := &audit.Record{Kind: audit.KindWindow, Host: "h",
 		Identity: audit.Identity{Tier: "suite", Datacenter: "dc1", Topic: id.Topic, Partition: audit.NoPartition, Window: audit.Window{Start: start, Size: 600}},
 		Tally:    &audit.WindowTally{Tally: audit.Tally{Count: 5, Bytes: 50}, First: -1, Last: -1},

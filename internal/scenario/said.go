@@ -57,12 +57,12 @@ func (x *source) progress(gone bool) audit.SourceProgress {
 	l := x.c.Durable()
 	p := audit.SourceProgress{
 		Partition: x.Partition, Generation: l.Generation, Base: l.Base, Segment: l.Segment, Start: l.Start, Next: l.Next, Total: l.Total,
-		Time: l.LastTime, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpUnknown,
+		Time: l.LastTime, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpUnknown,
 	}
 	if gone {
 		return p
 	}
-	p.LogStart, p.End, p.CaughtUp = x.log.start, x.topic.stable(x.log), audit.CaughtUpNo
+	p.LogStart, p.End, p.HighWatermark, p.CaughtUp = x.log.start, x.topic.stable(x.log), x.log.end, audit.CaughtUpNo
 	if p.Next == p.End {
 		p.CaughtUp = audit.CaughtUpYes
 	}

@@ -239,12 +239,15 @@ func (w *world) showSources(held []answer) {
 	for _, topic := range w.topics {
 		t := grid{{topic, "partition", "generation", "start", "next", "end", "messages", "caught up"}}
 		for _, p := range progressOf(topic, held) {
-			s, end := p.SourceProgress, "-"
+			s, end, note := p.SourceProgress, "-", ""
 			if s.End >= 0 {
 				end = fmt.Sprint(s.End)
 			}
+			if s.HighWatermark > s.End {
+				note = fmt.Sprintf("open transactions up to %d", s.HighWatermark)
+			}
 			t = append(t, []string{placeName(p.Tier, p.Datacenter), fmt.Sprint(s.Partition), fmt.Sprint(s.Generation), fmt.Sprint(s.Start),
-				fmt.Sprint(s.Next), end, fmt.Sprint(s.Total), string(s.CaughtUp)})
+				fmt.Sprint(s.Next), end, fmt.Sprint(s.Total), string(s.CaughtUp), note})
 		}
 		w.print(t)
 	}

@@ -299,7 +299,7 @@ func (w *bookWorld) progress(o *bookOwner) {
 	o.sequence++
 	r := &audit.Record{Kind: audit.KindProgress, Owner: o.name, Version: o.sequence, Identity: bookIdentity(0, 0),
 		Progress: &audit.Progress{Partitions: 4, Compacted: w.compacted, Sources: []audit.SourceProgress{{Partition: 2, Generation: l.Generation, Segment: l.Segment, Start: l.Start,
-			Next: l.Next, Total: l.Total, LogStart: -1, End: w.end, CaughtUp: audit.CaughtUpUnknown}}}}
+			Next: l.Next, Total: l.Total, LogStart: -1, End: w.end, HighWatermark: w.end, CaughtUp: audit.CaughtUpUnknown}}}}
 	if w.IntN(5) == 0 {
 		r.Progress.Sources[0].End = -1
 	}

@@ -26,7 +26,7 @@ func progressRecord(owner string, version int64, partitions ...int32) *audit.Rec
 		Progress: &audit.Progress{Partitions: 4},
 	}
 	for _, p := range partitions {
-		r.Progress.Sources = append(r.Progress.Sources, audit.SourceProgress{Partition: p, Next: version, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpNo})
+		r.Progress.Sources = append(r.Progress.Sources, audit.SourceProgress{Partition: p, Next: version, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpNo})
 	}
 	return r
 }

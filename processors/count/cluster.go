@@ -49,8 +49,8 @@ type cluster struct {
 	making  sync.Mutex
 	readers [2]atomic.Pointer[logs.Reader] // that of all sources, and sarama's for those that it finds too old
 	// What progress has under way; a round that finds it so leaves it at that.
-	endsAsked, displaying atomic.Bool
-	policies              policies
+	endsAsked, highAsked, displaying atomic.Bool
+	policies                         policies
 }
 
 // client is for questions about metadata and offsets.
@@ -182,6 +182,7 @@ func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
 const (
 	atStart  = sarama.OffsetOldest
 	atStable = sarama.OffsetNewest // with read committed: the last stable offset
+	atHigh   = sarama.OffsetNewest // with read uncommitted: the high watermark
 )
 
 // offsets asks for the offsets of many partitions at one time, in one request

@@ -540,7 +540,7 @@ func TestProgressIsExactWhereTheReaderIs(t *testing.T) {
 		must(t, tx.EndTransaction(t.Context(), kgo.TryAbort)) // offsets 100 to 102, the last of them the marker
 		w.instance(nil)
 		w.agree()
-		caughtUp := func(next int64) {
+		caughtUp := func(next, high int64) {
 			t.Helper()
 			w.await(fmt.Sprint("caught up at ", next), func() bool {
 				for _, r := range w.prog {
@@ -548,23 +548,23 @@ func TestProgressIsExactWhereTheReaderIs(t *testing.T) {
 					if s.Next < s.End && s.CaughtUp != audit.CaughtUpNo {
 						t.Errorf("at %d of %d it says %s", s.Next, s.End, s.CaughtUp)
 					}
-					if s.Next == next && s.End == next && s.CaughtUp == audit.CaughtUpYes {
+					if s.Next == next && s.End == next && s.HighWatermark == high && s.CaughtUp == audit.CaughtUpYes {
 						return true
 					}
 				}
 				return false
 			})
 		}
-		caughtUp(103)
+		caughtUp(103, 103)
 		must(t, tx.BeginTransaction())
 		must(t, tx.ProduceSync(t.Context(), records()...).FirstErr()) // 103 and 104, open
 		w.produce(orders, 0, 50)                                      // behind it, and not stable
 		w.mu.Lock()
 		clear(w.prog)
 		w.mu.Unlock()
-		caughtUp(103)
+		caughtUp(103, 155)
 		must(t, tx.EndTransaction(t.Context(), kgo.TryAbort))
-		caughtUp(156)
+		caughtUp(156, 156)
 		w.agree()
 	})
 }

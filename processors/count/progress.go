@@ -109,7 +109,7 @@ func (g *progress) report() int {
 		t.here = false
 		return gone
 	})
-	ends := g.ends(topics)
+	limits := g.limits(topics)
 
 	var msgs []*sarama.ProducerMessage
 	var of []progressKey
@@ -117,7 +117,7 @@ func (g *progress) report() int {
 		t := g.topics[k]
 		said := make(map[int32]audit.SourceProgress, len(sources))
 		for _, s := range sources {
-			said[s.x.Partition] = s.progress(ends, t.said)
+			said[s.x.Partition] = s.progress(limits, t.said)
 		}
 		if maps.Equal(said, t.said) && t.acked == t.sequence && now.Sub(t.sent) < progressAtLeast {
 			continue
@@ -142,9 +142,15 @@ func (g *progress) report() int {
 // must not keep the progress of the others from being said.
 const askFor = 5 * time.Second
 
-// ends asks each cluster for the last stable offsets of its sources. What does
-// not answer in time is not known in this round.
-func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64 {
+// limits are how far a log goes, asked for at one moment; -1 where it is not known.
+type limits struct {
+	stable int64 // for readers: up to the first transaction that is open
+	high   int64 // in all
+}
+
+// limits asks each cluster how far the logs of its sources go. What does not answer
+// in time is not known in this round.
+func (g *progress) limits(topics map[progressKey][]counted) map[audit.Source]limits {
 	byCluster := map[*cluster][]audit.Source{}
 	for _, sources := range topics {
 		for _, s := range sources {
@@ -153,56 +159,84 @@ func (g *progress) ends(topics map[progressKey][]counted) map[audit.Source]int64
 			}
 		}
 	}
-	answers := make(chan map[audit.Source]int64, len(byCluster))
+	type answer struct {
+		found map[audit.Source]int64
+		high  bool
+	}
+	answers := make(chan answer, 2*len(byCluster))
 	asked := 0
-	for c, sources := range byCluster {
-		if !c.endsAsked.CompareAndSwap(false, true) {
-			continue // a former round still waits for the answer
+	// Side by side, so that neither question makes the other wait or be missed.
+	ask := func(c *cluster, sources []audit.Source, high bool) {
+		under, at, level := &c.endsAsked, int64(atStable), sarama.ReadCommitted
+		if high {
+			under, at, level = &c.highAsked, atHigh, sarama.ReadUncommitted
+		}
+		if !under.CompareAndSwap(false, true) {
+			return // a former round still waits for the answer
 		}
 		asked++
 		go func() {
-			found, err := c.offsets(sources, atStable, sarama.ReadCommitted)
+			found, err := c.offsets(sources, at, level)
 			if err != nil {
-				g.p.log.Debug("ends of logs not known", "cluster", c.Name, "err", err)
+				g.p.log.Debug("ends of logs not known", "cluster", c.Name, "high", high, "err", err)
 			}
-			c.endsAsked.Store(false)
-			answers <- found
+			under.Store(false)
+			answers <- answer{found, high}
 		}()
 	}
-	ends := map[audit.Source]int64{}
+	for c, sources := range byCluster {
+		ask(c, sources, false)
+		ask(c, sources, true)
+	}
+	known := map[audit.Source]limits{}
 	timeout := time.After(askFor)
 	for ; asked > 0; asked-- {
 		select {
-		case found := <-answers:
-			maps.Copy(ends, found)
+		case a := <-answers:
+			for src, offset := range a.found {
+				l, ok := known[src]
+				if !ok {
+					l = limits{-1, -1}
+				}
+				if a.high {
+					l.high = offset
+				} else {
+					l.stable = offset
+				}
+				known[src] = l
+			}
 		case <-timeout:
-			return ends
+			return known
 		}
 	}
-	return ends
+	return known
 }
 
-// progress is what is said of a source, given the ends and what was said of the
-// topic before. A ledger that does not reach the end has not caught up if the
+// progress is what is said of a source, given how far logs go and what was said of
+// the topic before. A ledger that does not reach the end has not caught up if the
 // reader is exact. If it is not, one that has stopped to rise may be at the end
 // all the same: behind it may be only control records, which the reader does not
 // see.
-func (s *counted) progress(ends map[audit.Source]int64, before map[int32]audit.SourceProgress) audit.SourceProgress {
+func (s *counted) progress(known map[audit.Source]limits, before map[int32]audit.SourceProgress) audit.SourceProgress {
 	l := &s.ledger
 	p := audit.SourceProgress{
 		Partition: s.x.Partition, Generation: l.Generation, Base: l.Base, Segment: l.Segment, Start: l.Start, Next: l.Next, Total: l.Total,
-		Time: l.LastTime, LogStart: -1, End: -1, CaughtUp: audit.CaughtUpUnknown,
+		Time: l.LastTime, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpUnknown,
 	}
-	end, known := ends[s.x.Source]
-	if !known {
+	to, ok := known[s.x.Source]
+	if !ok {
 		return p
 	}
-	p.End = end
+	p.End = to.stable
+	if to.high >= 0 {
+		p.HighWatermark = max(to.high, to.stable) // the two were not asked for at once
+	}
 	old, said := before[s.x.Partition]
 	switch {
-	case l.Next == end:
+	case to.stable < 0:
+	case l.Next == to.stable:
 		p.CaughtUp = audit.CaughtUpYes
-	case l.Next > end: // asked for after the ledger was read: the log is not the one that was counted
+	case l.Next > to.stable: // asked for after the ledger was read: the log is not the one that was counted
 	case s.exact || !said || old.Next < l.Next:
 		p.CaughtUp = audit.CaughtUpNo
 	}

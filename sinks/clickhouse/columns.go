@@ -108,6 +108,7 @@ var eventColumns = append(identityColumns[:len(identityColumns):len(identityColu
 	{"sources.time", "Array(Int64)", sources(func(p audit.SourceProgress) int64 { return p.Time })},
 	{"sources.log_start", "Array(Int64)", sources(func(p audit.SourceProgress) int64 { return p.LogStart })},
 	{"sources.end", "Array(Int64)", sources(func(p audit.SourceProgress) int64 { return p.End })},
+	{"sources.high_watermark", "Array(Int64)", sources(func(p audit.SourceProgress) int64 { return p.HighWatermark })},
 	{"sources.caught_up", "Array(LowCardinality(String))", sources(func(p audit.SourceProgress) string { return string(p.CaughtUp) })},
 
 	{"missed_from", "Int64", func(r *audit.Record) any { return missed(r).From }},

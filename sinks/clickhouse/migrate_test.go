@@ -40,7 +40,7 @@ func applied(tb testing.TB, database string) string {
 	return text(tb, "SELECT toString(groupArray((version, name))) FROM (SELECT version, name FROM "+quoted(database)+".schema_migrations FINAL ORDER BY version)")
 }
 
-const allMigrations = "[(1,'0001_audit'),(2,'0002_client_uncounted')]"
+const allMigrations = "[(1,'0001_audit'),(2,'0002_client_uncounted'),(3,'0003_high_watermark')]"
 
 func TestMigrations(t *testing.T) {
 	t.Run("a fresh database gets the schema, and the next start keeps the rows", func(t *testing.T) {
@@ -94,6 +94,9 @@ func TestMigrations(t *testing.T) {
 			t.Fatalf("applied %s", got)
 		}
 		must(t, admin(t).Exec(t.Context(), "INSERT INTO "+quoted(name)+".audit_records (topic, window_size, client_records) VALUES ('old', 600, 3)"))
+		must(t, admin(t).Exec(t.Context(), "INSERT INTO "+quoted(name)+".audit_events (kind, topic, sources.partition, sources.generation, sources.base, "+
+			"sources.segment, sources.start, sources.next, sources.total, sources.time, sources.log_start, sources.end, sources.caught_up) "+
+			"VALUES ('progress', 'old', [1, 2], [0, 0], [0, 0], [0, 0], [0, 0], [5, 6], [5, 6], [0, 0], [-1, -1], [5, 6], ['yes', 'yes'])"))
 		s := open(t, clickhouse.Options{Database: name})
 		defer s.Close()
 		r := record("new", 600, 1, 1)
@@ -102,6 +105,9 @@ func TestMigrations(t *testing.T) {
 		got := text(t, "SELECT toString(groupArray((topic, client_records, client_uncounted, client_every))) FROM (SELECT * FROM "+quoted(name)+".audit ORDER BY topic)")
 		if want := "[('new',4,5,6000),('old',3,0,0)]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+		if got := text(t, "SELECT toString((sources.end, sources.high_watermark)) FROM "+quoted(name)+".audit_events FINAL"); got != "([5,6],[-1,-1])" {
+			t.Errorf("progress of before ends at %s", got)
 		}
 		if got := applied(t, name); got != allMigrations {
 			t.Errorf("applied %s", got)

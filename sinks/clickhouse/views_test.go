@@ -122,7 +122,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	event := &audit.Record{
 		Kind: audit.KindProgress, Identity: audit.Identity{Tier: "a", Topic: "d", Partition: audit.NoPartition}, Version: 1, Owner: "f",
 		Progress: &audit.Progress{AskedAfter: 2, Partitions: 3, Sources: []audit.SourceProgress{
-			{Partition: 1, Generation: 2, Base: 3, Segment: 4, Start: 5, Next: 6, Total: 7, Time: 8, LogStart: 9, End: 10, CaughtUp: audit.CaughtUpYes},
+			{Partition: 1, Generation: 2, Base: 3, Segment: 4, Start: 5, Next: 6, Total: 7, Time: 8, LogStart: 9, End: 10, HighWatermark: 11, CaughtUp: audit.CaughtUpYes},
 		}},
 	}
 	gone := &audit.Record{
@@ -136,7 +136,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 			"('d','2026-11-21 18:20:00',1795285200,600,'a','b','c','AQAAAAAAAAAAAAAAAAAAAA',2,'e',3,4,'o',5,3,'f','g'," +
 				"6,7,8,9,10,{28:29},24,25,26,27,11,[1,2,3,4,5,6,7],'l',12,13,true,14,'h','i','j','k',true,{30:31},15,16,17,18,'m','n',19,20,21,22,23,32,33,2.5,NULL,NULL,NULL,'')"},
 		{"SELECT toString(tuple(* EXCEPT written_at)) FROM " + db + "audit_events FINAL WHERE kind = 'progress'",
-			"('progress','d','a','','','',-1,'',0,0,'f',1,0,'f','',2,3,[1],[2],[3],[4],[5],[6],[7],[8],[9],[10],['yes'],0,0,'',0,0,0,0,0,0,0,0,0,'')"},
+			"('progress','d','a','','','',-1,'',0,0,'f',1,0,'f','',2,3,[1],[2],[3],[4],[5],[6],[7],[8],[9],[10],[11],['yes'],0,0,'',0,0,0,0,0,0,0,0,0,'')"},
 		{"SELECT toString((missed_from, missed_to, missed_reason, missed_since, missed_until, writer)) FROM " + db + "audit_events FINAL WHERE kind = 'missed'",
 			"(1,2,'retention',3,4,'')"},
 	} {
