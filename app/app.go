@@ -35,6 +35,7 @@ import (
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/processors"
 	"github.com/chaperone-audit/chaperone/processors/collect"
+	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/count"
 	"github.com/chaperone-audit/chaperone/processors/inbox"
 	"github.com/chaperone-audit/chaperone/processors/settings"
@@ -293,9 +294,14 @@ func (a *App) build() error {
 		a.actors.add("count", p.Run)
 	}
 	if a.has(Collect) {
+		judged, err := a.judging()
+		if err != nil {
+			return err
+		}
 		p := collect.New(collect.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "collect"), Health: a.health, Metrics: a.metrics,
 			Horizon: a.cfg.Collect.Horizon, PendingBytes: b.CollectPending, FetchBytes: b.CollectFetch, InstanceID: a.cfg.Audit.InstanceID,
+			Judge: judged,
 		})
 		a.actors.add("collect", p.Run)
 	}
@@ -329,6 +335,15 @@ func (a *App) build() error {
 		a.actors.add("views", a.views.Run)
 	}
 	return nil
+}
+
+// judging is how windows are judged.
+func (a *App) judging() (judge.Options, error) {
+	plan, err := a.cfg.Plan()
+	if err != nil {
+		return judge.Options{}, fmt.Errorf("pipelines: %w", err)
+	}
+	return judge.Options{Plan: plan, Size: int64(a.cfg.Windows.Size / time.Second)}, nil
 }
 
 // takeReports lets applications report their counts over HTTP.

@@ -20,6 +20,7 @@ type Config struct {
 	Windows          Windows    `yaml:"windows"`
 	Count            Count      `yaml:"count"`
 	Collect          Collect    `yaml:"collect"`
+	Pipelines        []Pipeline `yaml:"pipelines"`
 	Views            Views      `yaml:"views"`
 	Store            Store      `yaml:"store"`
 	Memory           Budget     `yaml:"memory"`

@@ -82,7 +82,7 @@ func TestDefaults(t *testing.T) {
 func TestAnnotatedFileHasEveryKeyWithAComment(t *testing.T) {
 	// The example of a rule is in a comment, since there is none by default.
 	text := config.Annotated
-	for _, list := range []string{"codecs", "schema_registries"} {
+	for _, list := range []string{"codecs", "schema_registries", "pipelines"} {
 		text = strings.ReplaceAll(text, "\n"+list+": []\n", "\n")
 		text = strings.ReplaceAll(text, "\n# "+list+":", "\n"+list+":")
 	}

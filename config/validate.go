@@ -33,6 +33,7 @@ func (c *Config) check(p *problems, builders codecs.Builders) {
 	c.checkAudit(p)
 	c.checkTopics(p)
 	c.checkCodecs(p, builders)
+	c.checkPipelines(p)
 
 	if err := audit.CheckWindowSize(c.Windows.Size); err != nil {
 		p.add("windows.size", "", "%v", err)

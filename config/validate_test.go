@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 		set                 []string
 	}{
 		{outcome: "unknown keys with their lines", file: "windos: {}\naudit:\n  shard: 3\nclusters:\n  - name: a\n    tier: t\n    sasl: {pasword: x}\n", want: `
-windos: is no key; known are clusters, audit, topics, codecs, schema_registries, windows, count, collect, views, store, memory, http, embedded, log (line 1)
+windos: is no key; known are clusters, audit, topics, codecs, schema_registries, windows, count, collect, pipelines, views, store, memory, http, embedded, log (line 1)
 audit.shard: is no key; known are brokers, version, tls, sasl, prefix, shards, partitions, retention, replicas, session_timeout, instance_id (line 3)
 clusters[0].sasl.pasword: is no key; known are mechanism, user, password, password_file (line 7)`},
 		{outcome: "values of the wrong form", file: "count:\n  flush: 3\n  rows_per_second: many\nwindows: {size: [1m]}\nclusters: {name: a}\naudit: yes\ntopics:\n  include: orders\n", want: `
@@ -108,5 +109,21 @@ func TestAFileThatCannotBeReadIsAnError(t *testing.T) {
 	_, _, err := config.Load(config.Sources{File: "/does/not/exist.yml"})
 	if err == nil || !strings.Contains(err.Error(), "/does/not/exist.yml") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPipelinesThatCannotBeMeantAreToldAllAtOnce(t *testing.T) {
+	_, _, err := config.Load(config.Sources{Set: []string{`pipelines=[
+		{name: a b, topics: ["("], tiers: [x, x], bypassed: [z], grace: 1ms},
+		{name: empty, expected: [{from: x, to: y, allow: [late]}]}]`}})
+	text := fmt.Sprint(err)
+	for _, want := range []string{
+		"pipelines[0].name: \"a b\"", "pipelines[0].topics[0]: \"(\" is not a regular expression", "pipelines[0].tiers[1]: \"x\" is there twice",
+		"pipelines[0].bypassed[0]: \"z\" is none of the pipeline's tiers", "pipelines[0].grace: 1ms must be at least 1s",
+		"pipelines[1].tiers: is empty", "pipelines[1].expected[0].from", "pipelines[1].expected[0].allow[0]: \"late\" must be missing", "pipelines[1].expected[0].because: is empty",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not told: %s\nin %s", want, text)
+		}
 	}
 }

@@ -3,8 +3,8 @@
 // the topics on the audit cluster, and the graph of each group.
 //
 //	count     counts the messages of the audited topics       → records
-//	collect   keeps the newest record of each source          → table, read by views
-//	sink      writes every record into a store
+//	collect   keeps the newest record of each source, judges  → table, verdicts, read by views
+//	sink      writes every record and verdict into a store
 //
 // Beside them are counter, the pure machine that counts one source, logs, which
 // reads sources, shards, which lets our code do the work of a goka group, and
@@ -43,14 +43,16 @@ func DefaultTopology() Topology {
 }
 
 // Names of groups and topics.
-func (t Topology) CountGroup() goka.Group   { return goka.Group(t.Prefix + "-count") }
-func (t Topology) CollectGroup() goka.Group { return goka.Group(t.Prefix + "-collect") }
-func (t Topology) SinkGroup() goka.Group    { return goka.Group(t.Prefix + "-sink") }
-func (t Topology) ShardsTopic() goka.Stream { return goka.Stream(t.Prefix + "-shards") }
-func (t Topology) AuditTopic() goka.Stream  { return goka.Stream(t.Prefix + "-audit") }
-func (t Topology) SettingsTopic() string    { return t.Prefix + "-settings" }
-func (t Topology) CountTable() goka.Table   { return goka.GroupTable(t.CountGroup()) }
-func (t Topology) CollectTable() goka.Table { return goka.GroupTable(t.CollectGroup()) }
+func (t Topology) CountGroup() goka.Group       { return goka.Group(t.Prefix + "-count") }
+func (t Topology) CollectGroup() goka.Group     { return goka.Group(t.Prefix + "-collect") }
+func (t Topology) SinkGroup() goka.Group        { return goka.Group(t.Prefix + "-sink") }
+func (t Topology) VerdictSinkGroup() goka.Group { return goka.Group(t.Prefix + "-verdict-sink") }
+func (t Topology) ShardsTopic() goka.Stream     { return goka.Stream(t.Prefix + "-shards") }
+func (t Topology) AuditTopic() goka.Stream      { return goka.Stream(t.Prefix + "-audit") }
+func (t Topology) VerdictsTopic() goka.Stream   { return goka.Stream(t.Prefix + "-verdicts") }
+func (t Topology) SettingsTopic() string        { return t.Prefix + "-settings" }
+func (t Topology) CountTable() goka.Table       { return goka.GroupTable(t.CountGroup()) }
+func (t Topology) CollectTable() goka.Table     { return goka.GroupTable(t.CollectGroup()) }
 
 // Own says whether a topic is one of chaperone's own, under any configuration
 // with this prefix: such are never audited.
@@ -65,23 +67,30 @@ func (t Topology) CountGraph() *goka.GroupGraph {
 		goka.Persist(new(codec.Bytes)))
 }
 
-// CollectGraph emits to its own input: records that came without their key.
+// CollectGraph emits to its own input: records that came without their key; and verdicts.
 func (t Topology) CollectGraph() *goka.GroupGraph {
 	return goka.DefineGroup(t.CollectGroup(),
 		goka.Input(t.AuditTopic(), new(codec.Bytes), shards.Callback(t.AuditTopic())),
 		goka.Output(t.AuditTopic(), new(codec.Bytes)),
+		goka.Output(t.VerdictsTopic(), new(codec.Bytes)),
 		goka.Persist(new(codec.Bytes)))
 }
 
-// SinkGraph has neither table nor output: what it writes goes to a store.
+// SinkGraph and VerdictSinkGraph have neither table nor output: what they write goes to a
+// store.
 func (t Topology) SinkGraph() *goka.GroupGraph {
 	return goka.DefineGroup(t.SinkGroup(),
 		goka.Input(t.AuditTopic(), new(codec.Bytes), shards.Callback("")))
 }
 
+func (t Topology) VerdictSinkGraph() *goka.GroupGraph {
+	return goka.DefineGroup(t.VerdictSinkGroup(),
+		goka.Input(t.VerdictsTopic(), new(codec.Bytes), shards.Callback("")))
+}
+
 // Graphs lists the groups in the order of the data.
 func (t Topology) Graphs() []*goka.GroupGraph {
-	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph()}
+	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph(), t.VerdictSinkGraph()}
 }
 
 // Topics are all topics of chaperone as they have to be.
@@ -112,6 +121,8 @@ func (t Topology) Topics() []shards.Topic {
 			Config: map[string]string{"cleanup.policy": "delete", "retention.ms": ms(t.Retention), "message.timestamp.type": "LogAppendTime"}},
 		{Name: string(t.CollectTable()), Partitions: t.Partitions, Config: table, Purpose: "the newest record of each source",
 			Key: "as on the audit topic, the owner being the collecting session", Value: "JSON record behind a binary head (processors/collect/table)"},
+		{Name: string(t.VerdictsTopic()), Partitions: t.Partitions, Config: table, Purpose: "the newest verdict of each window, and how each topic stands",
+			Key: "topic/-/verdict/window/size/owner, or topic/-/standing/owner", Value: "JSON verdict or standing (compare)"},
 		{Name: t.SettingsTopic(), Partitions: 1, Purpose: "decisions that all instances share", Key: "start/cluster/uuid or topic/name", Value: "JSON (processors/settings)",
 			Config: map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/chaperone-audit/chaperone/processors/collect/table"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -35,6 +36,7 @@ type flushed struct {
 func newClaim(p *Processor, c *shards.Claim) *claim {
 	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, m: NewMachine(MachineOptions{
 		Owner: c.Owner, Start: c.Start, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
+		Judge: p.o.Judge, Verdicts: string(p.o.Topology.VerdictsTopic()),
 	})}
 }
 
@@ -150,7 +152,7 @@ func (w *claim) flush(ctx context.Context) {
 	w.measure()
 	go func() {
 		begin := time.Now()
-		f := store(ctx, w.c, changes)
+		f := store(ctx, w.c, changes, string(w.p.o.Topology.VerdictsTopic()))
 		if f.err == nil {
 			w.p.metrics.flushed(f, time.Since(begin))
 		}
@@ -170,12 +172,12 @@ type keeper interface {
 // and deleted is only if the session is seen to own the partition, which it is
 // asked for when the flush before, that made the keys superfluous, has been
 // acknowledged.
-func store(ctx context.Context, k keeper, c Changes) flushed {
+func store(ctx context.Context, k keeper, c Changes, verdicts string) flushed {
 	msgs := c.Writes
 	deleted := len(c.Deletes) > 0 && k.Confirm()
 	if deleted {
 		for _, key := range c.Deletes {
-			msgs = append(msgs, shards.Message{Key: key, Delete: true})
+			msgs = append(msgs, deletion(key, verdicts))
 		}
 	}
 	if err := k.Send(ctx, msgs); err != nil {
@@ -185,6 +187,16 @@ func store(ctx context.Context, k keeper, c Changes) flushed {
 		k.Commit(c.Next)
 	}
 	return flushed{changes: c, deleted: deleted}
+}
+
+// deletion removes a key from the table; what the judge has said, from the topic of
+// verdicts too.
+func deletion(key, verdicts string) shards.Message {
+	m := shards.Message{Key: key, Delete: true}
+	if table.Judged(key) {
+		m.EmitTo, m.EmitKey, m.Unsay = verdicts, key, true
+	}
+	return m
 }
 
 func (w *claim) acked(f flushed) error {

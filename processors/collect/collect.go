@@ -13,6 +13,7 @@ import (
 	"github.com/chaperone-audit/chaperone/internal/aside"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/processors"
+	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	// Horizon is how long after its end a window is kept, by the log's time; 48 h
 	// if zero. What comes later is for the sink's store alone.
 	Horizon time.Duration
+	// Judge says how windows are judged; its Horizon is this one.
+	Judge judge.Options
 	// FlushEvery is how often changes are stored; 500 ms if zero.
 	FlushEvery time.Duration
 	// MaxPending is how many changes of a partition may wait before it is read no

@@ -30,6 +30,9 @@ func (m *Machine) sweep() {
 	}
 	m.pending = slices.DeleteFunc(m.pending, func(e *entry) bool { return !e.waiting })
 	m.books.forget(m.now - m.o.Horizon.Milliseconds())
+	if m.judge != nil {
+		m.judge.Sweep()
+	}
 }
 
 // needed are the progress records that are the newest about any of their sources,
@@ -81,6 +84,9 @@ func toldOf(identity string) string {
 // being written is deleted by a later flush, so it is in order.
 func (m *Machine) drop(e *entry) {
 	m.books.dropped(e)
+	if e.part != nil {
+		m.judge.Forget(e.part)
+	}
 	m.bytes -= len(e.row.JSON)
 	e.waiting = false
 	m.discard(e.former...)

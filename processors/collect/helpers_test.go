@@ -6,6 +6,8 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
+const verdictsTopic = "chaperone-verdicts"
+
 const simEpoch = 1_700_000_400 // seconds, a multiple of 600
 
 // windowRecord is a function of identity and version, and of who writes it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
@@ -32,6 +33,11 @@ type Machine struct {
 	stale   map[string]bool // keys that may be deleted once ownership is confirmed
 
 	books *books
+	judge *judge.Judge // nil: nothing is judged
+	// loaded is what the table says beside windows, until all of it is known: the judge
+	// wants it in the order in which it was said.
+	loaded []said
+	begun  bool
 }
 
 // MachineOptions of a Machine.
@@ -42,6 +48,10 @@ type MachineOptions struct {
 	Partitions int32 // of the audit topic and of the table
 	// Horizon is how long after its end a window is kept, by the log's time.
 	Horizon time.Duration
+	// Judge says how windows are judged, and Verdicts is the topic for what it says;
+	// without a plan nothing is judged.
+	Judge    judge.Options
+	Verdicts string
 }
 
 // entry is what is known of an identity.
@@ -54,6 +64,7 @@ type entry struct {
 	tells    []int32   // in a progress record: the partitions about which it tells
 	law      uint64    // of a window record, audit's LawHash; 0 while it is only from the table
 	spoke    bool      // a progress record is newer than what earlier sessions have read
+	part     *judge.Part
 }
 
 // An Outcome is what became of a record.
@@ -83,7 +94,7 @@ type Message struct {
 
 // NewMachine makes a Machine that knows nothing; see Load.
 func NewMachine(o MachineOptions) *Machine {
-	return &Machine{o: o, entries: map[string]*entry{}, stale: map[string]bool{}, books: newBooks(), next: -1}
+	return &Machine{o: o, entries: map[string]*entry{}, stale: map[string]bool{}, books: newBooks(), judge: newJudge(&o), next: -1}
 }
 
 // Load takes an entry of the table, before any record is applied. Entries may
@@ -120,6 +131,9 @@ func (m *Machine) Load(key string, value []byte) error {
 		m.entries[identity] = e
 	}
 	if len(e.former) == 0 || row.Newer(&e.row) {
+		if err := m.loadJudged(e, &row, progress); err != nil {
+			return fmt.Errorf("%w (key %q)", err, key)
+		}
 		m.found(e, row)
 		e.tell(progress)
 	}
@@ -164,6 +178,8 @@ func (e *entry) tell(r *audit.Record) {
 // Apply takes the next record of the topic. The error says why a record is
 // Malformed.
 func (m *Machine) Apply(msg Message) (Outcome, error) {
+	m.begin()
+	defer m.pass(msg.Offset)
 	m.next = msg.Offset + 1
 	m.now = max(m.now, msg.Appended)
 	m.books.offset, m.books.now = msg.Offset, m.now
@@ -212,6 +228,7 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 	if r.Progress != nil {
 		e.tell(r)
 	}
+	m.tellJudge(e, r, judge.Said{Appended: msg.Appended, Offset: msg.Offset})
 	return Collected, nil
 }
 
@@ -262,7 +279,11 @@ func (m *Machine) Take() Changes {
 	c := Changes{Writes: m.emits, Next: m.next}
 	for _, e := range m.pending {
 		key := table.Key(e.identity, m.o.Owner)
-		c.Writes = append(c.Writes, shards.Message{Key: key, Value: e.row.Append(make([]byte, 0, len(e.row.JSON)+48))})
+		w := shards.Message{Key: key, Value: e.row.Append(make([]byte, 0, len(e.row.JSON)+48))}
+		if table.Judged(key) {
+			w.EmitTo, w.EmitKey, w.Emit = m.o.Verdicts, key, e.row.JSON
+		}
+		c.Writes = append(c.Writes, w)
 		e.row.JSON, e.waiting, e.ours = nil, false, true
 		delete(m.stale, key) // dropped before, and come again
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 )
 
@@ -111,6 +112,10 @@ func (w *world) checkHeld(p *partition, identity, after string) {
 func (w *world) checkRow(p *partition, identity string, value []byte) table.Row {
 	row, err := table.Parse(value)
 	switch {
+	case err == nil && table.Judged(identity):
+		if v, s, err := compare.Decode(row.JSON); err != nil || v == nil && s == nil || row.Version != row.Offset {
+			w.fail("%s: row of version %d at offset %d is nothing that a judge has said: %w", identity, row.Version, row.Offset, err)
+		}
 	case err != nil:
 		w.fail("%s: %w", identity, err)
 	case row.Offset < 0 || row.Offset >= int64(len(p.log)):

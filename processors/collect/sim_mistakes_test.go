@@ -121,7 +121,7 @@ func (w *world) store(x *wire, c Changes) flushed {
 	if w.commitEarly && c.Next >= 0 {
 		x.Commit(c.Next)
 	}
-	return store(context.Background(), &hasty{wire: x}, c)
+	return store(context.Background(), &hasty{wire: x}, c, verdictsTopic)
 }
 
 // hasty is a wire that is spoilt.

@@ -53,6 +53,8 @@ type Message struct {
 
 	EmitKey string // on the output
 	Emit    []byte // nil emits nothing
+	EmitTo  string // topic that it is emitted to; empty: the group's first output
+	Unsay   bool   // emits a tombstone for EmitKey, whatever Emit is
 }
 
 // Send hands messages to goka and returns when all of what they say is
@@ -88,6 +90,8 @@ const (
 	headerKeep    = "keep"
 	headerEmitKey = "emit-key"
 	headerEmit    = "emit"
+	headerEmitTo  = "emit-to"
+	headerUnsay   = "unsay"
 )
 
 func (c *Claim) synthetic(m *Message) *sarama.ConsumerMessage {
@@ -104,9 +108,17 @@ func (c *Claim) synthetic(m *Message) *sarama.ConsumerMessage {
 	if s.Value == nil {
 		s.Value = []byte{} // goka drops messages with a null value
 	}
-	if m.Emit != nil {
-		header(headerEmitKey, []byte(m.EmitKey))
+	if m.Emit == nil && !m.Unsay {
+		return s
+	}
+	header(headerEmitKey, []byte(m.EmitKey))
+	if m.Unsay {
+		header(headerUnsay, nil)
+	} else {
 		header(headerEmit, m.Emit)
+	}
+	if m.EmitTo != "" {
+		header(headerEmitTo, []byte(m.EmitTo))
 	}
 	return s
 }

@@ -20,8 +20,7 @@ import (
 // Options of a Processor. Brokers, Graph, Config, Worker and Log must be set.
 type Options struct {
 	Brokers []string // of the audit cluster
-	// Graph is the goka group: one input and at most one output, whose callback
-	// is Callback.
+	// Graph is the goka group: one input, whose callback is Callback.
 	Graph *goka.GroupGraph
 	// Config gives a fresh configuration with what the user sets: version, TLS,
 	// SASL, client id, timeouts. The rest is set here.
@@ -298,12 +297,19 @@ func (p *Processor) share(r *run, c *sarama.Config) *sarama.Config {
 }
 
 // Callback is the whole of the goka callback of a group: nothing is decided or
-// merged here. out is the group's output, empty if it has none.
+// merged here. out is the group's first output, empty if it has none.
 func Callback(out goka.Stream) goka.ProcessCallback {
 	return func(ctx goka.Context, msg any) {
 		h := ctx.Headers()
 		if key, ok := h[headerEmitKey]; ok {
-			ctx.Emit(out, string(key), h[headerEmit])
+			to, value := out, any(h[headerEmit])
+			if topic, ok := h[headerEmitTo]; ok {
+				to = goka.Stream(topic)
+			}
+			if _, ok := h[headerUnsay]; ok {
+				value = nil // a tombstone
+			}
+			ctx.Emit(to, string(key), value)
 		}
 		if _, ok := h[headerDelete]; ok {
 			ctx.Delete()

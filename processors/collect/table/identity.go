@@ -12,6 +12,25 @@ import (
 // Chaperone.
 const KindOriginal audit.Kind = "original"
 
+// KindVerdict and KindStanding are the kinds of what the judge has said: entries that
+// are no records.
+const (
+	KindVerdict  audit.Kind = "verdict"
+	KindStanding audit.Kind = "standing"
+)
+
+// Judged says whether an identity, or a key, is that of what the judge has said.
+func Judged(identity string) bool {
+	for range 2 {
+		_, rest, ok := strings.Cut(identity, "/")
+		if !ok {
+			return false
+		}
+		identity = rest
+	}
+	return strings.HasPrefix(identity, string(KindVerdict)+"/") || identity == string(KindStanding) || strings.HasPrefix(identity, string(KindStanding)+"/")
+}
+
 // An Identity is a record's IdentityKey, taken apart as far as it says something
 // of the record without decoding it.
 type Identity struct {

@@ -105,7 +105,7 @@ func Key(identity, owner string) string { return identity + "/" + owner }
 // Cut takes a key apart.
 func Cut(key string) (identity, owner string, err error) {
 	i := strings.LastIndexByte(key, '/')
-	if i <= 0 || i == len(key)-1 || strings.Count(key, "/") < 4 {
+	if i <= 0 || i == len(key)-1 || strings.Count(key, "/") < 3 {
 		return "", "", fmt.Errorf("collect table: key %q: want topic/-/kind/…/owner", key)
 	}
 	return key[:i], key[i+1:], nil

@@ -1,0 +1,329 @@
+package judge
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
+)
+
+// window is a window of a topic.
+type window struct {
+	audit.Window
+	topic *topic
+	parts []*Part
+	said  *compare.Verdict // the newest verdict; nil: there is none
+
+	settled bool  // it is final, or amended
+	final   int64 // when it became final
+	atFinal map[string]uint64
+	behind  bool  // a tier has not come to it yet
+	changed bool  // since it was judged
+	touched int64 // append time of the newest change since it was settled
+	first   int64 // ... and of the first that has not been judged
+	judged  int64 // when it was judged last
+
+	due   int64
+	place int // in the queue; -1: it is not
+}
+
+// A Part is what one identity has counted in a window.
+type Part struct {
+	window     *window
+	tier       *tier
+	source     *source // of a partition; nil of an instance
+	generation int64
+	offset     int64 // of its record
+	appended   int64
+	compare.Part
+	partial bool
+}
+
+func (t *topic) window(at audit.Window) *window {
+	w := t.windows[at]
+	if w == nil {
+		w = &window{Window: at, topic: t, place: -1}
+		t.windows[at] = w
+	}
+	return w
+}
+
+// count takes a newer record of an identity.
+func (t *topic) count(r *audit.Record, old *Part, said Said) *Part {
+	t.hear(said)
+	w := t.window(r.Window)
+	p := old
+	if p == nil {
+		p = &Part{window: w, tier: t.tier(r.Tier)}
+		w.parts = append(w.parts, p)
+	}
+	p.take(r, said)
+	if x := p.tier; x != nil && r.Tally.Count > 0 {
+		x.counted(r.Window, r.Partition)
+		x.originals = x.originals || r.Original != nil
+	}
+	w.change(said.Appended)
+	return p
+}
+
+// take copies from a record what a judgement needs.
+func (p *Part) take(r *audit.Record, said Said) {
+	t := r.Tally
+	p.offset, p.appended = said.Offset, said.Appended
+	p.generation, p.partial = r.Generation, t.Partial
+	p.Part = compare.Part{
+		Datacenter: r.Datacenter, Cluster: r.Cluster, Partition: r.Partition, Instance: r.Instance,
+		Sum: compare.SumOf(&t.Tally, t.FingerprintMode), Bytes: t.Bytes, NoTime: t.NoTime, Malformed: t.Malformed, OutOfBounds: t.OutOfBounds,
+		First: t.First, Last: t.Last, Latency: &t.Latency, Arrival: t.Arrival, Basis: t.TimeBasis, Digest: t.Digest, Original: r.Original != nil,
+	}
+	if p.Original {
+		p.Sum.Unprinted = true
+	}
+	if c := r.Client; c != nil {
+		p.Attempts, p.Failures = c.Attempts, c.Failures
+	}
+	if p.tier == nil {
+		return
+	}
+	if same := p.tier.topic.j.o.Digest; same != nil && p.Digest != "" {
+		p.Digest = same(r.Topic, p.Digest)
+	}
+	if r.Partition != audit.NoPartition {
+		p.source = p.tier.logsOf(r).source(r.Partition)
+		if r.Base > p.source.base {
+			*p.source = source{base: r.Base}
+		}
+	}
+}
+
+// counts says whether the part has not been counted anew since.
+func (p *Part) counts() bool { return p.source == nil || p.generation >= p.source.base }
+
+func (p *Part) forget() {
+	w := p.window
+	if i := slices.Index(w.parts, p); i >= 0 {
+		w.parts = slices.Delete(w.parts, i, i+1)
+	}
+}
+
+func (w *window) ended() bool { return w.topic.j.now >= w.End()*1000 }
+
+// threshold is the moment up to which tiers have to be counted: the end of the window
+// and its grace, and after that a grace for each change.
+func (w *window) threshold() int64 {
+	return max(w.End()*1000, w.touched) + w.topic.line.Grace.Milliseconds()
+}
+
+// reached says whether the tier that was behind has come to the window, or is late for
+// longer than it may.
+func (w *window) reached() bool {
+	list := w.topic.active()
+	for i := 1; i < len(list); i++ {
+		if list[i].newest < w.End() && list[i-1].newest >= w.End() {
+			return w.topic.j.now > (w.End()+int64(w.topic.line.LateWithin.Seconds()))*1000
+		}
+	}
+	return true
+}
+
+// change notes that something has changed, and when to look at it.
+func (w *window) change(appended int64) {
+	j := w.topic.j
+	if w.settled {
+		grace := w.topic.line.Grace.Milliseconds()
+		if !w.changed {
+			w.first = appended
+		}
+		// What goes on and on must not put the judgement off for ever.
+		w.touched = min(max(w.touched, appended), w.first+3*grace)
+		w.changed = true
+		j.due.sooner(w, w.touched+grace+again.Milliseconds())
+		if w.due < w.threshold() {
+			j.due.at(w, w.threshold()+again.Milliseconds())
+		}
+		return
+	}
+	w.changed = true
+	j.due.sooner(w, max(w.End()*1000, w.judged+again.Milliseconds()))
+}
+
+// load takes what an earlier session has said.
+func (w *window) load(v *compare.Verdict) {
+	w.said = v
+	w.settled, w.final, w.atFinal, w.judged = v.State.Settled(), v.Final, v.AtFinal, v.Judged
+	w.behind = hasBehind(v.Findings)
+	if w.settled && w.atFinal == nil {
+		w.atFinal = byTier(v.Tiers)
+	}
+}
+
+// loaded sees what has come since the verdict that was loaded.
+func (w *window) loaded() {
+	v := w.said
+	w.changed, w.touched, w.first = v == nil, 0, 0
+	for _, p := range w.parts {
+		if v != nil && p.offset > v.Version {
+			w.change(p.appended)
+		}
+	}
+	switch {
+	case v != nil && v.Digest != w.topic.j.o.Plan.Digest():
+		w.changed = true
+		w.topic.j.due.sooner(w, w.topic.j.warm)
+	case w.settled && !w.changed && !w.behind:
+		w.topic.j.due.remove(w)
+	case w.settled && w.changed:
+	default:
+		w.topic.j.due.sooner(w, max(w.End()*1000, w.topic.j.now))
+	}
+}
+
+// judge has the window judged, says the verdict if it is new, and sets when to look again.
+func (w *window) judge(offset int64) {
+	t := w.topic
+	j := t.j
+	active := t.active()
+	for _, x := range active {
+		x.bury(j.now)
+	}
+	threshold := w.threshold()
+	overdue := j.now >= max(threshold+unknownAfter.Milliseconds(), j.warm)
+	in := &compare.Input{Pipeline: t.line, Window: w.Window, Now: j.now, AtFinal: w.atFinal,
+		Neighbours: func(from, to string) [][2]compare.Sum { return w.neighbours(from, to) }}
+	all := len(active) > 0
+	for _, x := range active {
+		counted := x.until() >= threshold
+		all = all && counted
+		in.Sides = append(in.Sides, w.side(x, threshold, overdue))
+		in.Counted = append(in.Counted, counted)
+	}
+	if w.settled && !all && !overdue {
+		w.again(threshold, overdue)
+		return // what was said stands until it is known whether the change is all of it
+	}
+	findings, counts := compare.Judge(in)
+	w.changed, w.touched, w.first, w.judged = false, 0, 0, j.now
+	w.behind = hasBehind(findings)
+	v := &compare.Verdict{Topic: t.name, Start: w.Start, Size: w.Size, Pipeline: t.line.Name, Findings: findings, Tiers: counts, Digest: j.o.Plan.Digest()}
+	v.Kind = compare.Gravest(findings)
+	w.move(v, all)
+	w.again(w.threshold(), overdue)
+	w.say(v, offset)
+}
+
+// move moves the state on.
+func (w *window) move(v *compare.Verdict, counted bool) {
+	j := w.topic.j
+	switch now := byTier(v.Tiers); {
+	case !w.ended():
+		v.State = compare.Open
+	case w.settled && !maps.Equal(now, w.atFinal), w.said != nil && w.said.State == compare.Amended:
+		v.State = compare.Amended
+	case w.settled:
+		v.State = compare.Final
+	case counted:
+		v.State, w.settled, w.final, w.atFinal = compare.Final, true, j.now, now
+	default:
+		v.State = compare.Provisional
+	}
+	v.Final = w.final
+	if v.State == compare.Amended {
+		v.AtFinal = w.atFinal
+	}
+}
+
+// again sets when the window is looked at next by time alone.
+func (w *window) again(threshold int64, overdue bool) {
+	j := w.topic.j
+	late := (w.End() + int64(w.topic.line.LateWithin.Seconds())) * 1000
+	switch {
+	case w.settled && !w.changed && w.behind && late >= j.now:
+		j.due.at(w, late+1)
+	case w.settled && !w.changed:
+		j.due.remove(w)
+	case !w.ended():
+		j.due.at(w, w.End()*1000)
+	case !overdue:
+		j.due.at(w, max(threshold+unknownAfter.Milliseconds(), j.warm))
+	default: // the longer it is unknown, the more seldom
+		j.due.at(w, j.now+max(unknownAfter.Milliseconds(), (j.now-threshold)/10))
+	}
+}
+
+// say says a verdict that differs from the one said before.
+func (w *window) say(v *compare.Verdict, offset int64) {
+	v.Version, v.Judged = offset, w.topic.j.now
+	if old := w.said; old != nil {
+		same := *old
+		same.Version, same.Judged = v.Version, v.Judged
+		if reflect.DeepEqual(&same, v) {
+			return
+		}
+		if v.Version <= old.Version { // two of one version would be one for those who read them
+			w.topic.j.due.sooner(w, w.topic.j.now+1)
+			return
+		}
+	}
+	w.said = v
+	w.topic.j.verdicts = append(w.topic.j.verdicts, v)
+}
+
+// side is what a tier has of the window.
+func (w *window) side(x *tier, threshold int64, overdue bool) compare.Side {
+	s := compare.Side{Tier: x.name, Client: len(x.instances) > 0, Compacted: x.compacted, Newest: x.newest, NewestByPart: x.newestPart}
+	for _, p := range w.parts {
+		if p.tier != x || !p.counts() {
+			continue
+		}
+		s.Parts = append(s.Parts, p.Part)
+		if p.partial {
+			s.Doubts = append(s.Doubts, compare.Doubt{Reason: compare.Partial, Bound: compare.Unbounded,
+				Place: compare.Place{Datacenter: p.Datacenter, Cluster: p.Cluster, Partition: &p.Partition, First: -1, Last: -1}})
+		}
+	}
+	slices.SortFunc(s.Parts, func(a, b compare.Part) int {
+		return cmp.Or(cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Partition, b.Partition),
+			cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.First, b.First))
+	})
+	s.Doubts = append(s.Doubts, x.doubtsOf(w, threshold, overdue)...)
+	return s
+}
+
+// neighbours are the sums of two tiers in the windows before and after.
+func (w *window) neighbours(from, to string) (list [][2]compare.Sum) {
+	for _, step := range []int64{-w.Size, w.Size} {
+		n := w.topic.windows[audit.Window{Start: w.Start + step, Size: w.Size}]
+		if n == nil {
+			continue
+		}
+		var sums [2]compare.Sum
+		for _, p := range n.parts {
+			if p.tier == nil || !p.counts() {
+				continue
+			}
+			switch p.tier.name {
+			case from:
+				sums[0].Add(&p.Sum)
+			case to:
+				sums[1].Add(&p.Sum)
+			}
+		}
+		list = append(list, sums)
+	}
+	return list
+}
+
+func byTier(counts []compare.Count) map[string]uint64 {
+	m := make(map[string]uint64, len(counts))
+	for i := range counts {
+		m[counts[i].Tier] = counts[i].Messages
+	}
+	return m
+}
+
+func hasBehind(findings []compare.Finding) bool {
+	return slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Late && f.Reason == compare.Behind })
+}
