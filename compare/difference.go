@@ -26,6 +26,9 @@ func differ(from, to *Sum) (d difference) {
 		return d
 	case n == 0 && from.Fingerprint == to.Fingerprint:
 		return d
+	case from.Count == 0 || to.Count == 0: // all of it
+		d.net(n)
+		return d
 	case from.Unnamed || to.Unnamed:
 		if d.net(n); n == 0 {
 			d.altered = 1

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/processors/collect"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 	"github.com/chaperone-audit/chaperone/query"
 )
@@ -25,6 +26,9 @@ type answer struct {
 func (w *world) answers() ([]answer, error) {
 	newest := map[string]answer{}
 	for _, key := range slices.Sorted(maps.Keys(w.collected)) {
+		if table.Judged(key) {
+			continue
+		}
 		row, err := table.Parse(w.collected[key])
 		if err != nil {
 			return nil, fmt.Errorf("%w (key %q)", err, key)
@@ -53,6 +57,9 @@ func (w *world) history() ([]answer, error) {
 			r, err := w.decode(m.Value)
 			if err != nil {
 				return nil, err
+			}
+			if r.Kind == collect.KindTick {
+				continue
 			}
 			if old, ok := newest[r.IdentityKey()]; !ok || w.newer(r, m.Offset, old) {
 				newest[r.IdentityKey()] = answer{r, m.Offset}

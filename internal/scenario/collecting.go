@@ -9,6 +9,7 @@ import (
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/collect"
+	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
@@ -58,6 +59,9 @@ func (w *world) append(key string, value []byte) {
 	} else {
 		partition, m.Key = int(shards.PartitionOf(key, auditPartitions)), []byte(key)
 	}
+	if r, err := w.decode(value); err == nil && r.Kind == audit.KindProgress {
+		w.arrived[r.IdentityKey()] = max(w.arrived[r.IdentityKey()], r.Version)
+	}
 	m.Offset = int64(len(w.audit[partition]))
 	w.audit[partition] = append(w.audit[partition], m)
 }
@@ -88,6 +92,7 @@ func (w *world) startCollecting() error {
 	for p := range c.machines {
 		c.machines[p] = collect.NewMachine(collect.MachineOptions{
 			Owner: fmt.Sprint("collect-", w.owners), Partition: int32(p), Partitions: auditPartitions, Horizon: w.horizon,
+			Judge: judge.Options{Plan: w.plan, Size: int64(w.size.Seconds())},
 		})
 	}
 	for key, value := range w.collected {
@@ -124,7 +129,7 @@ func (c *collector) store(p, n int) {
 		switch {
 		case i == n:
 			return
-		case m.Emit != nil:
+		case m.Value == nil:
 			c.w.send(m.EmitKey, m.Emit)
 		default:
 			c.w.collected[m.Key] = m.Value

@@ -61,12 +61,14 @@ func init() {
 		{usage: "tier NAME [dc=NAME] [stamps=create|append]", do: (*world).declareTier},
 		{usage: "topic NAME [partitions=3] [codec=json|record|undeclared] [from=TIME] [past=7d] [future=1h]", do: (*world).declareTopic},
 		{usage: "begin earliest|latest|TIME", do: (*world).begin},
+		{usage: "pipeline TIERS [grace=2m] [late=1h] [gone=15m] [bypassed=NONE] [allow=NONE] [because=NONE]", do: (*world).pipeline},
 
 		{usage: "produce TOPIC [tier=FIRST] [n=1] [at=FROM..TO] [latency=D..D] [sent=FROM..TO] [size=100] [untimed=0] [malformed=0] [tombstones=0] " +
-			"[keys=N] [partition=P] [transaction=commit|abort|open]", do: (*world).produce},
+			"[keys=N] [partition=P] [transaction=commit|abort|open] [via=APP] [swallowed=0] [unanswered=0]", do: (*world).produce},
 		{usage: "copy TOPIC FROM -> TO [n=ALL] [lose=0] [duplicate=0] [alter=0] [delay=0s]", do: (*world).copy},
 		{usage: "original TOPIC tier=NAME [dc=NAME] [n=1] [at=TIME] [uuid=ANY] [times=1]", do: (*world).original},
 		{usage: "end TOPIC commit|abort [tier=FIRST]", do: (*world).end},
+		{usage: "app NAME start|end|vanish [tier=NAME] [dc=NAME]", do: (*world).application},
 		{usage: "retention TOPIC [tier=FIRST] [drop=ALL]", do: (*world).retention},
 		{usage: "truncate TOPIC [tier=FIRST] [drop=ALL]", do: (*world).truncate},
 		{usage: "compact TOPIC [tier=FIRST]", do: (*world).compact},
@@ -85,7 +87,7 @@ func init() {
 		{usage: "wake count [n=ALL]", do: (*world).wake},
 
 		{usage: "advance DURATION", do: (*world).advance},
-		{usage: verbShow + " [table|datacenters|detail|partitions|sources|stored|history]", do: (*world).show},
+		{usage: verbShow + " [table|datacenters|detail|partitions|sources|stored|history|verdicts]", do: (*world).show},
 	} {
 		c.parseUsage()
 		verb, _, _ := strings.Cut(c.usage, " ")

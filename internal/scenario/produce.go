@@ -33,6 +33,11 @@ func (w *world) produce(a *args) error {
 	size, keys, partition := a.number("size", 100, 60, 10_000), a.number("keys", 0, 1, 10_000), a.number("partition", -1, 0, 63)
 	pick := picker{n: n}
 	untimed, malformed, tombstones := pick.some(a, "untimed"), pick.some(a, "malformed"), pick.some(a, "tombstones")
+	swallowed, unanswered := pick.some(a, "swallowed"), pick.some(a, "unanswered")
+	via := w.apps[a.options["via"]]
+	if via == nil && a.has("via") {
+		return a.fail("there is no app %q; write first: app %s start tier=NAME", a.options["via"], a.options["via"])
+	}
 	if a.err != nil {
 		return a.err
 	}
@@ -64,6 +69,14 @@ func (w *world) produce(a *args) error {
 			m.Time = sent.before(i, n)
 		}
 		w.clock = max(w.clock, m.Time)
+		if via != nil {
+			if err := via.send(t.name, &m, event, !unanswered[i]); err != nil {
+				return err
+			}
+			if swallowed[i] { // acknowledged, and not in the log
+				continue
+			}
+		}
 		if p.appends {
 			m.Time, m.TimeType = max(now, m.Time), codecs.LogAppendTime
 		}

@@ -78,6 +78,9 @@ func (o *outcome) agree(other *outcome) error {
 		if r.known != others[i].known {
 			return fmt.Errorf("%s: %s", where, firstDifference(others[i].known, r.known))
 		}
+		if r.verdicts != others[i].verdicts {
+			return fmt.Errorf("%s: %s", where, firstDifference(others[i].verdicts, r.verdicts))
+		}
 	}
 	return nil
 }

@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/query"
 )
 
 // A rest is what is known when nothing is under way: every tally in full, and
 // how much was missed. It is what a property compares.
 type rest struct {
-	known   string
-	history string // the same out of all records, at the end; empty where some came too late to be kept
+	known    string
+	verdicts string // of windows that are final
+	history  string // the same out of all records, at the end; empty where some came too late to be kept
 }
 
 func (w *world) rest() (*rest, error) {
@@ -24,7 +26,11 @@ func (w *world) rest() (*rest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rest{known: w.known(held)}, nil
+	verdicts, _, err := w.verdicts()
+	if err != nil {
+		return nil, err
+	}
+	return &rest{known: w.known(held), verdicts: settled(verdicts)}, nil
 }
 
 func (w *world) known(held []answer) string {
@@ -46,6 +52,18 @@ func (w *world) known(held []answer) string {
 		}
 		for _, what := range slices.Sorted(maps.Keys(sums)) {
 			fmt.Fprintf(&text, "%s at most %d\n", what, sums[what])
+		}
+	}
+	return text.String()
+}
+
+// settled are the verdicts of windows that are final. Which messages it is about, and so
+// how exactly their number is known, may depend on the partitions.
+func settled(verdicts []*compare.Verdict) string {
+	var text strings.Builder
+	for _, v := range verdicts {
+		if v.State.Settled() {
+			fmt.Fprintf(&text, "%s %s: verdict %s\n", v.Topic, label(v.Window()), v.Kind)
 		}
 	}
 	return text.String()

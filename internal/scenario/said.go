@@ -13,6 +13,7 @@ import (
 type said struct {
 	sequence int64
 	sources  map[int32]audit.SourceProgress
+	at       int64 // when
 }
 
 // progress says how far sources are durably counted, where that has changed.
@@ -32,17 +33,18 @@ func (s *session) progress() error {
 			sources[x.Partition] = x.progress(gone)
 		}
 		before := s.said[t]
-		if maps.Equal(before.sources, sources) {
+		if maps.Equal(before.sources, sources) && (s.w.plan == nil || before.at == s.w.clock) {
 			continue
 		}
-		now := said{before.sequence + 1, sources}
+		now := said{before.sequence + 1, sources, s.w.clock}
 		s.said[t] = now
 		id := byTopic[t][0].subject.Identity
 		id.Window, id.Partition, id.Instance = audit.Window{}, audit.NoPartition, s.owner
 		rec := &audit.Record{
 			Kind: audit.KindProgress, Identity: id, Version: now.sequence, Owner: s.owner, Host: s.owner,
-			Progress: &audit.Progress{AskedAfter: before.sequence, Partitions: int32(len(t.partitions))},
+			Progress: &audit.Progress{Partitions: int32(len(t.partitions))},
 		}
+		rec.Progress.AskedAfter = s.w.arrived[rec.IdentityKey()]
 		for _, p := range slices.Sorted(maps.Keys(sources)) {
 			rec.Progress.Sources = append(rec.Progress.Sources, sources[p])
 		}

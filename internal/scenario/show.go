@@ -35,6 +35,8 @@ func (w *world) show(a *args) error {
 		w.showSources(held)
 	case what == "stored":
 		err = w.showStored()
+	case what == "verdicts":
+		err = w.showVerdicts()
 	default:
 		w.showTable(held, false)
 	}

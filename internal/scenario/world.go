@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect"
 	"github.com/chaperone-audit/chaperone/processors/settings"
 )
@@ -46,6 +47,13 @@ type world struct {
 	collector *collector
 	beyond    bool // a record came after the horizon
 
+	// The judge: nil where there is no pipeline. Applications by name.
+	plan *compare.Plan
+	apps map[string]*app
+	// arrived is the newest version of each progress record that is on the audit topic: an
+	// owner may only name those that were acknowledged.
+	arrived map[string]int64
+
 	// What is shown.
 	tiers   []string // in order of declaration
 	topics  []string // likewise
@@ -68,6 +76,7 @@ func newWorld(v *variation) *world {
 		vary: v, clock: midnight + 10*time.Hour.Milliseconds(), size: 10 * time.Minute, segments: 64, horizon: 48 * time.Hour,
 		declared: map[string]*declared{}, copied: map[route]map[*entry]bool{}, decided: map[*place]*settings.Start{},
 		table: map[string][]byte{}, collected: map[string][]byte{}, decoded: map[string]*audit.Record{},
+		apps: map[string]*app{}, arrived: map[string]int64{},
 	}
 }
 
@@ -226,6 +235,9 @@ func (w *world) advance(a *args) error {
 	if err != nil || d < 0 {
 		return a.fail("%q: want a duration such as 15m", a.word(0))
 	}
-	w.clock += d.Milliseconds()
-	return w.settle()
+	if w.plan == nil {
+		w.clock += d.Milliseconds()
+		return w.settle()
+	}
+	return w.pass(d.Milliseconds())
 }

@@ -24,6 +24,7 @@ type claim struct {
 	writes    int                  // of the flush in flight
 	committed int64                // position last committed, or being committed
 	durable   int64                // position up to which everything is stored; at first, where reading began. -1 if nothing was read
+	heard     time.Time            // when a record has come, or a tick was written
 	size      atomic.Pointer[size] // for gauges
 }
 
@@ -34,7 +35,7 @@ type flushed struct {
 }
 
 func newClaim(p *Processor, c *shards.Claim) *claim {
-	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, m: NewMachine(MachineOptions{
+	return &claim{p: p, c: c, flushed: make(chan flushed, 1), committed: -1, durable: -1, heard: time.Now(), m: NewMachine(MachineOptions{
 		Owner: c.Owner, Start: c.Start, Partition: c.Partition, Partitions: p.o.Topology.Partitions, Horizon: p.o.Horizon,
 		Judge: p.o.Judge, Verdicts: string(p.o.Topology.VerdictsTopic()),
 	})}
@@ -77,6 +78,7 @@ func (w *claim) work(ctx context.Context) error {
 			w.apply(msg)
 		case <-tick.C:
 			w.measure()
+			w.tick()
 			w.flush(ctx)
 		case f := <-w.flushed:
 			if err := w.acked(f); err != nil {
@@ -116,7 +118,16 @@ func (w *claim) measure() {
 	w.size.Store(&size{identities: w.m.Len(), followed: w.m.Followed(), waiting: waiting, inFlight: w.writes})
 }
 
+// tick has the log's time go on.
+func (w *claim) tick() {
+	if w.m.Judges() && time.Since(w.heard) >= tickAfter {
+		w.heard = time.Now()
+		w.m.Emit(Tick(w.c.Partition, w.p.o.Topology.Partitions))
+	}
+}
+
 func (w *claim) apply(msg *sarama.ConsumerMessage) {
+	w.heard = time.Now()
 	if w.durable < 0 {
 		w.durable = msg.Offset
 	}

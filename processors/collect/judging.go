@@ -8,6 +8,7 @@ import (
 	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
+	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
 // said is a record of the table.
@@ -114,4 +115,13 @@ func (m *Machine) judged(identity string, row table.Row) {
 		e.waiting = true
 		m.pending = append(m.pending, e)
 	}
+}
+
+// Judges says whether windows are judged.
+func (m *Machine) Judges() bool { return m.judge != nil }
+
+// Emit has something written to the audit topic with what waits.
+func (m *Machine) Emit(msg shards.Message) {
+	m.emits = append(m.emits, msg)
+	m.bytes += len(msg.Emit)
 }

@@ -77,6 +77,7 @@ const (
 	Moved     Outcome = "moved"     // to be emitted again, under its own key
 	Beyond    Outcome = "beyond"    // too old to be kept
 	Unknown   Outcome = "unknown"   // of a kind that this program does not know
+	Ticked    Outcome = "ticked"    // says nothing but that time has passed
 	Malformed Outcome = "malformed" // cannot be read, or cannot be written
 )
 
@@ -190,6 +191,9 @@ func (m *Machine) Apply(msg Message) (Outcome, error) {
 	r, err := audit.Decode(msg.Value)
 	if err != nil {
 		return Malformed, err
+	}
+	if r.Kind == KindTick {
+		return Ticked, nil
 	}
 	if !collects(r.Kind) {
 		return Unknown, nil

@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	outcome               map[Outcome]prometheus.Counter
 	stored, emitted, gone prometheus.Counter
+	judged                prometheus.Counter
 	unread                prometheus.Counter
 	imbalances            *prometheus.CounterVec
 	flush                 prometheus.Histogram
@@ -28,6 +29,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		stored:  counter("stored_total", "Entries written to the table."),
 		emitted: counter("emitted_total", "Records emitted again under their key."),
 		gone:    counter("deleted_total", "Keys deleted from the table."),
+		judged:  counter("verdicts_total", "Verdicts and standings that were said, because they are new or have changed."),
 		unread:  counter("unread_entries_total", "Entries of the table that could not be read when a partition was claimed."),
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "chaperone", Subsystem: "collect", Name: "flush_seconds",
 			Help: "Time to store a flush.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 14)}),
@@ -37,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 	for _, k := range []ImbalanceKind{Deficit, Surplus, Overlap, Law} {
 		m.imbalances.WithLabelValues(string(k)) // so that the first one is seen to rise
 	}
-	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Malformed} {
+	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Ticked, Malformed} {
 		m.outcome[o] = records.WithLabelValues(string(o))
 	}
 	gauge := func(name, help string, of func(size) int) {
@@ -56,10 +58,14 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 
 func (m *metrics) flushed(f flushed, took time.Duration) {
 	for i := range f.changes.Writes {
-		if f.changes.Writes[i].Emit != nil {
+		w := &f.changes.Writes[i]
+		if w.Value == nil {
 			m.emitted.Inc()
-		} else {
-			m.stored.Inc()
+			continue
+		}
+		m.stored.Inc()
+		if w.Emit != nil {
+			m.judged.Inc()
 		}
 	}
 	if f.deleted {

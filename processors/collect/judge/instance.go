@@ -108,6 +108,6 @@ func (x *tier) bury(now int64) {
 			continue
 		}
 		i.gone = true
-		x.doubt("gone/"+i.name, span{from: i.until, to: i.heard + i.every, doubt: compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded}})
+		x.doubt("gone/"+i.name, span{from: max(i.until, x.floor), to: i.heard + i.every, doubt: compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded}})
 	}
 }

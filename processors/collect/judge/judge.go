@@ -121,7 +121,14 @@ func (j *Judge) Loaded(now int64) {
 	j.now = max(j.now, now)
 	j.warm = j.now + speakWithin.Milliseconds()
 	for _, t := range j.sorted() {
-		for _, w := range t.sorted() {
+		for _, w := range t.windows {
+			for _, p := range w.parts { // until now nobody knew which of them lie in the future
+				if p.tier != nil && p.Count > 0 {
+					p.tier.counted(w.Window, p.Partition)
+				}
+			}
+		}
+		for _, w := range t.all() {
 			w.loaded()
 		}
 		t.stir()
@@ -137,13 +144,7 @@ func (j *Judge) Advance(now, offset int64) {
 			t.stir()
 		}
 	}
-	for {
-		w := j.due.next(j.now)
-		if w == nil {
-			break
-		}
-		w.judge(offset)
-	}
+	j.judgeDue(offset)
 	for len(j.stirred) > 0 {
 		list := j.stirred
 		j.stirred = nil
@@ -151,6 +152,13 @@ func (j *Judge) Advance(now, offset int64) {
 			t.stirred = false
 			t.look(offset)
 		}
+		j.judgeDue(offset)
+	}
+}
+
+func (j *Judge) judgeDue(offset int64) {
+	for w := j.due.next(j.now); w != nil; w = j.due.next(j.now) {
+		w.judge(offset)
 	}
 }
 

@@ -33,20 +33,25 @@ func newTier(t *topic, name string) *tier {
 	return x
 }
 
-// A span is a doubt about all windows that touch it, in Unix milliseconds; from 0 is
-// since ever.
+// A span is a doubt about all windows that touch it, in Unix milliseconds by the clock of
+// those who append; from 0 is since ever. Events are older than their messages: a window
+// is touched for a grace after its end.
 type span struct {
 	from, to int64
+	grace    int64
 	doubt    compare.Doubt
 }
 
-func (s *span) touches(w audit.Window) bool { return s.from < w.End()*1000 && s.to >= w.Start*1000 }
+func (s *span) touches(w audit.Window) bool {
+	return s.from < w.End()*1000+s.grace && s.to >= w.Start*1000
+}
 
 // doubt notes a doubt. One that is noted again is the same.
 func (x *tier) doubt(key string, s span) {
 	if old, ok := x.doubts[key]; ok && old.from == s.from && old.to <= s.to && old.doubt.Messages == s.doubt.Messages {
 		return
 	}
+	s.grace = x.topic.line.Grace.Milliseconds()
 	x.doubts[key] = s
 	x.topic.reveal(s)
 }

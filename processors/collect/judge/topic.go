@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -93,29 +94,30 @@ func (t *topic) until() int64 {
 // look judges the windows that have come to be counted, and says how the topic stands.
 func (t *topic) look(offset int64) {
 	until := t.until()
-	var newest []int64
-	for _, x := range t.tiers {
-		newest = append(newest, x.newest)
-	}
-	for _, w := range t.sorted() {
+	for _, w := range t.restless() {
 		switch {
 		case !w.settled && w.ended() && w.threshold() <= until:
 			w.judge(offset)
-		case w.behind && w.reached():
+		case w.settled && w.moved():
 			t.j.due.sooner(w, t.j.now)
 		}
 	}
 	t.stand(until, offset)
 }
 
-// sorted are the windows that are not at rest, in order.
-func (t *topic) sorted() []*window {
-	var list []*window
+// restless are the windows that may have to be judged when tiers come further, in order.
+func (t *topic) restless() (list []*window) {
 	for _, w := range t.windows {
-		if !w.settled || w.behind || w.changed {
+		if !w.settled || w.short || w.changed {
 			list = append(list, w)
 		}
 	}
+	return sorted(list)
+}
+
+func (t *topic) all() []*window { return sorted(slices.Collect(maps.Values(t.windows))) }
+
+func sorted(list []*window) []*window {
 	slices.SortFunc(list, func(a, b *window) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Size, b.Size)) })
 	return list
 }
@@ -157,9 +159,6 @@ func (t *topic) missed(r *audit.Record, said Said) {
 	if s.to == 0 {
 		s.to = said.Appended
 	}
-	if s.from > 0 { // event times are before record timestamps
-		s.from -= t.line.Grace.Milliseconds()
-	}
 	x.doubt(r.IdentityKey(), s)
 }
 
@@ -170,7 +169,7 @@ func (t *topic) reveal(s span) {
 	size := t.j.o.Size
 	from := max(s.from, now-t.j.o.Horizon.Milliseconds())
 	last := audit.WindowAt(min(s.to, now), size)
-	for n := 0; last.End()*1000 > from && n < mostEmpty; n++ {
+	for n := 0; last.End()*1000 > from && n < mostEmpty; n++ { // unlike touches: not before it
 		w := t.window(last)
 		w.change(now)
 		last.Start -= size

@@ -20,11 +20,13 @@ type window struct {
 	settled bool  // it is final, or amended
 	final   int64 // when it became final
 	atFinal map[string]uint64
-	behind  bool  // a tier has not come to it yet
-	changed bool  // since it was judged
-	touched int64 // append time of the newest change since it was settled
-	first   int64 // ... and of the first that has not been judged
-	judged  int64 // when it was judged last
+	late    bool   // something has not come yet
+	short   bool   // something is missing, or late: then it matters how far the tiers have come
+	reached uint64 // which tiers had come to later windows when it was judged
+	changed bool   // since it was judged
+	touched int64  // append time of the newest change since it was settled
+	first   int64  // ... and of the first that has not been judged
+	judged  int64  // when it was judged last
 
 	due   int64
 	place int // in the queue; -1: it is not
@@ -117,16 +119,21 @@ func (w *window) threshold() int64 {
 	return max(w.End()*1000, w.touched) + w.topic.line.Grace.Milliseconds()
 }
 
-// reached says whether the tier that was behind has come to the window, or is late for
-// longer than it may.
-func (w *window) reached() bool {
-	list := w.topic.active()
-	for i := 1; i < len(list); i++ {
-		if list[i].newest < w.End() && list[i-1].newest >= w.End() {
-			return w.topic.j.now > (w.End()+int64(w.topic.line.LateWithin.Seconds()))*1000
+// reach is which tiers have come to later windows, a bit for each.
+func (w *window) reach() (bits uint64) {
+	for i, x := range w.topic.active() {
+		if x.newest >= w.End() {
+			bits |= 1 << (i % 64)
 		}
 	}
-	return true
+	return bits
+}
+
+// moved says whether it is to be judged anew since tiers have come further: what is
+// missing may be late, and what was late missing. Partitions come further one by one.
+func (w *window) moved() bool {
+	const seldom = 6 * again
+	return w.short && (w.reach() != w.reached || w.late && w.topic.j.now-w.judged >= seldom.Milliseconds())
 }
 
 // change notes that something has changed, and when to look at it.
@@ -154,7 +161,7 @@ func (w *window) change(appended int64) {
 func (w *window) load(v *compare.Verdict) {
 	w.said = v
 	w.settled, w.final, w.atFinal, w.judged = v.State.Settled(), v.Final, v.AtFinal, v.Judged
-	w.behind = hasBehind(v.Findings)
+	w.note(v.Findings)
 	if w.settled && w.atFinal == nil {
 		w.atFinal = byTier(v.Tiers)
 	}
@@ -173,7 +180,7 @@ func (w *window) loaded() {
 	case v != nil && v.Digest != w.topic.j.o.Plan.Digest():
 		w.changed = true
 		w.topic.j.due.sooner(w, w.topic.j.warm)
-	case w.settled && !w.changed && !w.behind:
+	case w.settled && !w.changed && !w.late:
 		w.topic.j.due.remove(w)
 	case w.settled && w.changed:
 	default:
@@ -206,7 +213,7 @@ func (w *window) judge(offset int64) {
 	}
 	findings, counts := compare.Judge(in)
 	w.changed, w.touched, w.first, w.judged = false, 0, 0, j.now
-	w.behind = hasBehind(findings)
+	w.note(findings)
 	v := &compare.Verdict{Topic: t.name, Start: w.Start, Size: w.Size, Pipeline: t.line.Name, Findings: findings, Tiers: counts, Digest: j.o.Plan.Digest()}
 	v.Kind = compare.Gravest(findings)
 	w.move(v, all)
@@ -240,7 +247,7 @@ func (w *window) again(threshold int64, overdue bool) {
 	j := w.topic.j
 	late := (w.End() + int64(w.topic.line.LateWithin.Seconds())) * 1000
 	switch {
-	case w.settled && !w.changed && w.behind && late >= j.now:
+	case w.settled && !w.changed && w.late && late >= j.now:
 		j.due.at(w, late+1)
 	case w.settled && !w.changed:
 		j.due.remove(w)
@@ -324,6 +331,9 @@ func byTier(counts []compare.Count) map[string]uint64 {
 	return m
 }
 
-func hasBehind(findings []compare.Finding) bool {
-	return slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Late && f.Reason == compare.Behind })
+// note keeps what of the findings says when to look again.
+func (w *window) note(findings []compare.Finding) {
+	w.late = slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Late && f.Reason == compare.Behind })
+	w.short = w.late || slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Missing })
+	w.reached = w.reach()
 }
