@@ -105,6 +105,8 @@ func foreign(r *audit.Record, kafkaTiers []string) string {
 		return "base: only counting processors are asked to count anew; leave it out"
 	case r.Progress == nil:
 		return ""
+	case r.Absent():
+		return "progress.sources: empty, which says that a cluster does not have the topic; an application instance is one source"
 	case len(r.Progress.Sources) > 1:
 		return fmt.Sprintf("progress.sources: an application instance is one source, these are %d", len(r.Progress.Sources))
 	}

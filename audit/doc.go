@@ -80,7 +80,7 @@
 // The other kinds, and application instances, have one object each:
 //
 //	progress.askedAfter   number   version of the owner's progress record that had been acknowledged when ends were asked for [0]
-//	progress.partitions   number   of the topic [0]
+//	progress.partitions   number   of the topic; 0 without topicId and sources: the cluster does not have it [0]
 //	progress.compacted    boolean  the topic is known to be compacted [false]
 //	progress.sources      array    of objects, one for each partition counted:
 //	  partition           number   -1 for an application instance

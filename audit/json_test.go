@@ -66,6 +66,11 @@ func samples() map[string]*Record {
 				{Partition: 3, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: CaughtUpUnknown},
 			}}
 		}),
+		"absent": of(KindProgress, func(r *Record) {
+			r.TopicID, r.Partition, r.Instance = TopicID{}, NoPartition, r.Owner
+			r.Version = 3
+			r.Progress = &Progress{AskedAfter: 2}
+		}),
 		"hello": of(KindHello, func(r *Record) {
 			instance(r)
 			r.Client = &ClientCount{Started: 1795285200123}
@@ -102,6 +107,9 @@ func TestGoldenFilesHoldTheFormat(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameRecord(t, &back, r)
+			if back.Absent() != (name == "absent") {
+				t.Errorf("absent: %t", back.Absent())
+			}
 		})
 	}
 }

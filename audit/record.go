@@ -92,7 +92,8 @@ const (
 // topic that are its own. Without it a window is never called complete: no
 // record may mean that there was no message, or nobody to count it. Version is
 // the sequence of progress records of the owner and topic, from 1, and the
-// owner belongs to its IdentityKey.
+// owner belongs to its IdentityKey. Of a topic that a cluster does not have there
+// is progress too: see Record.Absent.
 type Progress struct {
 	// AskedAfter is the Version of the owner's newest progress record of the
 	// topic that had been acknowledged when the ends were asked for, 0 if none.
@@ -106,6 +107,15 @@ type Progress struct {
 	Sources   []SourceProgress
 
 	unknown unknown
+}
+
+// Absent says that the record states that its cluster has no such topic: progress
+// with neither partitions nor sources nor a topic id. The cluster was asked after the
+// progress record that AskedAfter names, so that nothing is there of what was
+// appended before it.
+func (r *Record) Absent() bool {
+	return r.Kind == KindProgress && r.Progress != nil && r.Cluster != "" && r.TopicID == TopicID{} &&
+		r.Progress.Partitions == 0 && len(r.Progress.Sources) == 0
 }
 
 // SourceProgress is the progress of one partition.

@@ -89,6 +89,25 @@ func TestTheHighestVersionOfAllOwnersCounts(t *testing.T) {
 	}
 }
 
+// That a cluster does not have a topic is progress about no source.
+func TestATopicThatIsAbsentHasNoSources(t *testing.T) {
+	s, put := filled(t, time.Hour)
+	r := windowOf("orders", audit.NoPartition, 0, 0, 0, 1)
+	r.Kind, r.Window, r.Tally, r.Instance, r.Progress = audit.KindProgress, audit.Window{}, nil, "counter", &audit.Progress{AskedAfter: 1}
+	if err := r.Validate(); err != nil || !r.Absent() {
+		t.Fatal(r, err)
+	}
+	put("a", 2, r)
+	for _, topic := range []string{"orders", ""} {
+		if list, err := s.Progress(t.Context(), topic); err != nil || len(list) > 0 {
+			t.Errorf("progress %+v, %v", list, err)
+		}
+	}
+	if list, err := s.Instances(t.Context(), ""); err != nil || len(list) > 0 {
+		t.Errorf("instances %+v, %v", list, err)
+	}
+}
+
 // Two sessions of the collecting processor have stored the same version, which
 // had been sent twice. The view takes the one that the processor goes by.
 func TestOfEqualVersionsTheFirstOneSaidCounts(t *testing.T) {

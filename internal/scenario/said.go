@@ -9,14 +9,23 @@ import (
 	"github.com/chaperone-audit/chaperone/processors/counter"
 )
 
-// said is what a session has said of a topic.
+// said is what a session has said of a topic, and when.
 type said struct {
 	sequence int64
 	sources  map[int32]audit.SourceProgress
-	at       int64 // when
+	at       int64
 }
 
-// progress says how far sources are durably counted, where that has changed.
+// again says whether it is to be said again.
+func (s *said) again(clock int64, sources map[int32]audit.SourceProgress) bool {
+	return s.sequence == 0 || !maps.Equal(s.sources, sources) || clock-s.at >= progressAtLeast
+}
+
+// progressAtLeast is how often what has not changed is said, in milliseconds.
+const progressAtLeast = 10_000
+
+// progress says how far sources are durably counted, where that has changed or was
+// not said for long, and which topics are not there.
 func (s *session) progress() error {
 	byTopic := map[*topic][]*source{}
 	var order []*topic
@@ -33,7 +42,7 @@ func (s *session) progress() error {
 			sources[x.Partition] = x.progress(gone)
 		}
 		before := s.said[t]
-		if maps.Equal(before.sources, sources) && (s.w.plan == nil || before.at == s.w.clock) {
+		if !before.again(s.w.clock, sources) {
 			continue
 		}
 		now := said{before.sequence + 1, sources, s.w.clock}
@@ -50,6 +59,35 @@ func (s *session) progress() error {
 		}
 		if err := s.w.emit(rec); err != nil {
 			return err
+		}
+	}
+	return s.sayAbsent()
+}
+
+// sayAbsent says which topics a cluster does not have that another one has, or that
+// were counted there.
+func (s *session) sayAbsent() error {
+	for _, p := range s.w.places {
+		for _, name := range s.w.topics {
+			known := slices.ContainsFunc(s.w.places, func(o *place) bool { return o.topics[name] != nil })
+			for src := range s.gone {
+				known = known || src.Cluster == p.cluster() && src.Topic == name
+			}
+			k := [2]string{p.cluster(), name}
+			before := s.absent[k]
+			if !known || p.topics[name] != nil || !before.again(s.w.clock, nil) {
+				continue
+			}
+			now := said{before.sequence + 1, nil, s.w.clock}
+			s.absent[k] = now
+			rec := &audit.Record{
+				Kind: audit.KindProgress, Version: now.sequence, Owner: s.owner, Host: s.owner, Progress: &audit.Progress{},
+				Identity: audit.Identity{Tier: p.tier, Datacenter: p.dc, Cluster: k[0], Topic: name, Partition: audit.NoPartition, Instance: s.owner},
+			}
+			rec.Progress.AskedAfter = s.w.arrived[rec.IdentityKey()]
+			if err := s.w.emit(rec); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -23,11 +23,12 @@ type session struct {
 	list    []*source                // in order
 	rules   map[string][]codecs.Rule // of topics that were there when it began
 
-	stage stage
-	out   []write   // sent and not yet arrived
-	taken []flushed // of the round
-	said  map[*topic]said
-	gone  map[audit.Source]bool // no longer listed; true while nothing has been said about it
+	stage  stage
+	out    []write   // sent and not yet arrived
+	taken  []flushed // of the round
+	said   map[*topic]said
+	absent map[[2]string]said    // by cluster and name of a topic that was not there
+	gone   map[audit.Source]bool // no longer listed; true while nothing has been said about it
 }
 
 // startCounting begins a session. It recovers what the table holds now, though
@@ -36,7 +37,7 @@ func (w *world) startCounting() error {
 	w.owners++
 	s := &session{
 		w: w, owner: fmt.Sprint("count-", w.owners), found: map[audit.Source]map[counter.Key]counter.Entry{},
-		sources: map[audit.Source]*source{}, rules: map[string][]codecs.Rule{}, said: map[*topic]said{}, gone: map[audit.Source]bool{},
+		sources: map[audit.Source]*source{}, rules: map[string][]codecs.Rule{}, said: map[*topic]said{}, absent: map[[2]string]said{}, gone: map[audit.Source]bool{},
 	}
 	w.current = s
 	for name, d := range w.declared {

@@ -174,7 +174,13 @@ func (e *entry) tell(r *audit.Record) {
 	for i := range r.Progress.Sources {
 		e.tells = append(e.tells, r.Progress.Sources[i].Partition)
 	}
+	if r.Absent() {
+		e.tells = append(e.tells, noTopic)
+	}
 }
+
+// noTopic stands for a partition where a progress record tells that there is no topic.
+const noTopic int32 = -2
 
 // Apply takes the next record of the topic. The error says why a record is
 // Malformed.

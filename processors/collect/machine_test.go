@@ -368,6 +368,34 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
+// That a cluster does not have a topic is kept for as long as nobody says it anew.
+func TestAnAbsenceIsSupersededByTheNextOne(t *testing.T) {
+	m := newMachine("me")
+	absent := func(owner string, version int64) *audit.Record {
+		r := progressRecord(owner, version)
+		r.Progress.Partitions = 0
+		return r
+	}
+	apply(t, m, 0, at(0), absent("first", 1))
+	apply(t, m, 1, at(1), absent("first", 2))
+	counted := progressRecord("second", 1, 0)
+	counted.TopicID = audit.TopicID{1}
+	apply(t, m, 2, at(30), counted)
+	flush(m)
+	apply(t, m, 3, at(60), windowRecord("c", 0, simEpoch, 1))
+	if c := flush(m); len(c.Deletes) > 0 {
+		t.Errorf("deleted %q", c.Deletes)
+	}
+	apply(t, m, 4, at(61), absent("third", 1))
+	apply(t, m, 5, at(90), windowRecord("c", 1, simEpoch, 1))
+	if c := flush(m); len(c.Deletes) != 1 || !strings.Contains(c.Deletes[0], "first") {
+		t.Errorf("deleted %q", c.Deletes)
+	}
+	if found := m.Imbalances(); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
 // What an application instance says of itself is superseded by nobody else: its last
 // word is kept until it is beyond the horizon, so that one that vanished is known.
 func TestInstancesDoNotSupersedeEachOther(t *testing.T) {

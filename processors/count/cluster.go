@@ -144,21 +144,30 @@ type listedTopic struct {
 	Unsure bool
 }
 
-// list asks for all topics; the map holds those that are audited. all is how
-// many the broker named at all: none is no proof that there is none, since a
-// client that may describe nothing is shown nothing.
-func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
+// broker is one that can be asked what any broker knows.
+func (c *cluster) broker() (sarama.Client, *sarama.Broker, error) {
 	client, err := c.client()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	b := client.LeastLoadedBroker()
 	if b == nil {
 		_ = client.Close() // so that the next question connects anew
-		return nil, 0, fmt.Errorf("cluster %s: no broker of %v can be reached: %w", c.Name, c.Brokers, sarama.ErrOutOfBrokers)
+		return nil, nil, fmt.Errorf("cluster %s: no broker of %v can be reached: %w", c.Name, c.Brokers, sarama.ErrOutOfBrokers)
 	}
 	if err := b.Open(client.Config()); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
-		return nil, 0, fmt.Errorf("cluster %s: %w", c.Name, err)
+		return nil, nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	return client, b, nil
+}
+
+// list asks for all topics; the map holds those that are audited. all is how
+// many the broker named at all: none is no proof that there is none, since a
+// client that may describe nothing is shown nothing.
+func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
+	client, b, err := c.broker()
+	if err != nil {
+		return nil, 0, err
 	}
 	r, err := b.GetMetadata(sarama.NewMetadataRequest(client.Config().Version, nil))
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -204,14 +206,20 @@ func (p *Processor) leave(s *shard) {
 	delete(p.shards, s)
 }
 
-// all lists the sources of all shards of this instance.
-func (p *Processor) all() (list []*source, shards int) {
+// claimed lists the shards of this instance.
+func (p *Processor) claimed() []*shard {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for s := range p.shards {
+	return slices.Collect(maps.Keys(p.shards))
+}
+
+// all lists the sources of all shards of this instance.
+func (p *Processor) all() (list []*source, shards int) {
+	claimed := p.claimed()
+	for _, s := range claimed {
 		list = append(list, s.list()...)
 	}
-	return list, len(p.shards)
+	return list, len(claimed)
 }
 
 // counted groups the sources that are being counted by what one progress record

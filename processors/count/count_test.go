@@ -55,6 +55,7 @@ type world struct {
 	truth map[cell]tally
 	best  map[string]*audit.Record // by identity
 	prog  map[string]*audit.Record // progress, by topic and owner
+	none  map[string]*audit.Record // the newest that says that a cluster does not have a topic, by both
 	miss  []*audit.Record
 }
 
@@ -63,7 +64,7 @@ func newWorld(t *testing.T, c *kafkatest.Cluster) *world {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := &world{t: t, c: c, prefix: kafkatest.Name(t, "src") + ".", rng: rand.New(rand.NewPCG(seed, 1)),
-		truth: map[cell]tally{}, best: map[string]*audit.Record{}, prog: map[string]*audit.Record{}}
+		truth: map[cell]tally{}, best: map[string]*audit.Record{}, prog: map[string]*audit.Record{}, none: map[string]*audit.Record{}}
 	w.topology = processors.DefaultTopology()
 	w.topology.Prefix = kafkatest.Name(t, "chaperone")
 	w.topology.Shards, w.topology.Partitions = 8, 4
@@ -145,7 +146,11 @@ func (w *world) take(r *kgo.Record) {
 			w.best[id] = &rec
 		}
 	case audit.KindProgress:
-		w.prog[rec.Cluster+rec.Topic+rec.Owner] = &rec
+		if rec.Absent() {
+			w.none[rec.Cluster+":"+rec.Topic] = &rec
+		} else {
+			w.prog[rec.Cluster+rec.Topic+rec.Owner] = &rec
+		}
 	case audit.KindMissed:
 		w.miss = append(w.miss, &rec)
 	}

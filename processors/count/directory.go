@@ -24,11 +24,17 @@ type directory struct {
 	byShard map[int32][]audit.Source
 	polled  map[string]time.Time // by cluster: when the newest listing was asked for
 	changed chan struct{}        // closed at each change, and replaced
+
+	// Of what a cluster does not have; see absence.
+	names  map[string]map[string]bool // by cluster: topics that the newest listing names, those too that it could not describe
+	missed map[absence]bool           // topics that were counted and are not listed
+	proofs map[string]proof           // by cluster
 }
 
 func newDirectory(n int32, log *slog.Logger) *directory {
 	return &directory{shards: n, log: log, known: map[string]map[string]listedTopic{}, byShard: map[int32][]audit.Source{},
-		polled: map[string]time.Time{}, changed: make(chan struct{})}
+		polled: map[string]time.Time{}, changed: make(chan struct{}),
+		names: map[string]map[string]bool{}, missed: map[absence]bool{}, proofs: map[string]proof{}}
 }
 
 // of lists the sources of a shard; changed is closed when the answer is no
@@ -90,6 +96,9 @@ func (d *directory) poll(c *cluster) error {
 		c.health.Degraded("the broker lists no topics at all any more: if that is not so, grant DESCRIBE on the audited topics")
 	default:
 		d.update(c.Name, found, begin)
+		if err := d.prove(c, begin); err != nil {
+			d.log.Debug("not known which topics are absent", "cluster", c.Name, "err", err)
+		}
 		c.health.OK()
 	}
 	return err
@@ -130,6 +139,10 @@ func (d *directory) update(cluster string, found map[string]listedTopic, asked t
 	}
 	now, first := merge(d.known[cluster], found), d.polled[cluster].IsZero()
 	d.polled[cluster] = asked
+	d.names[cluster] = make(map[string]bool, len(found))
+	for name := range found {
+		d.names[cluster][name] = true
+	}
 	if !first && maps.Equal(now, d.known[cluster]) {
 		return
 	}

@@ -99,6 +99,7 @@ func (s *shard) forget(ctx context.Context) error {
 		s.note(src, msgs[i].Key, msgs[i].Value)
 	}
 	// One that is back is not gone.
+	s.mu.Lock()
 	for src, keys := range s.notes {
 		if gone[src] || !s.p.dir.lists(src) {
 			continue
@@ -108,6 +109,7 @@ func (s *shard) forget(ctx context.Context) error {
 		}
 		delete(s.notes, src)
 	}
+	s.mu.Unlock()
 	if err := s.claim.Send(ctx, msgs); err != nil || len(dead) == 0 || !s.claim.Confirm() {
 		return err
 	}

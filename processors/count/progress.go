@@ -37,7 +37,6 @@ type topicProgress struct {
 	acks     []ack // those that may still be named, oldest first
 	sent     time.Time
 	said     map[int32]audit.SourceProgress
-	here     bool // found in this round
 }
 
 // An ack is when a progress record had been acknowledged.
@@ -89,32 +88,46 @@ func (g *progress) run(ctx context.Context) {
 	}
 }
 
+// of is what was said of a topic before.
+func (g *progress) of(k progressKey) *topicProgress {
+	t := g.topics[k]
+	if t == nil {
+		t = &topicProgress{}
+		g.topics[k] = t
+	}
+	return t
+}
+
+// forget drops what ended sessions have said. What was said of a topic stays while
+// its session lasts: should it come back, the sequence goes on.
+func (g *progress) forget() {
+	owners := map[string]bool{}
+	for _, s := range g.p.claimed() {
+		owners[s.claim.Owner] = true
+	}
+	maps.DeleteFunc(g.topics, func(k progressKey, _ *topicProgress) bool { return !owners[k.owner] })
+}
+
 // report writes a round of records and says of how many topics.
 func (g *progress) report() int {
 	now := time.Now() // decides how often, never what
+	g.forget()
 	topics := g.p.counted()
 	asked := map[progressKey]int64{} // the newest record acknowledged when partitions and ends were asked for
 	for k := range topics {
-		t := g.topics[k]
-		if t == nil {
-			t = &topicProgress{}
-			g.topics[k] = t
-		}
-		t.here = true
 		// The ends are asked for now; how many partitions there are was asked before.
-		asked[k] = t.before(g.p.dir.asked(k.cluster))
+		asked[k] = g.of(k).before(g.p.dir.asked(k.cluster))
 	}
-	maps.DeleteFunc(g.topics, func(_ progressKey, t *topicProgress) bool {
-		gone := !t.here
-		t.here = false
-		return gone
-	})
+	for k, at := range g.p.absent() {
+		asked[k] = g.of(k).before(at)
+		delete(topics, k) // what was counted of it, where the broker gives no ids
+	}
 	limits := g.limits(topics)
 
 	var msgs []*sarama.ProducerMessage
 	var of []progressKey
-	for k, sources := range topics {
-		t := g.topics[k]
+	for k, after := range asked {
+		t, sources := g.topics[k], topics[k]
 		said := make(map[int32]audit.SourceProgress, len(sources))
 		for _, s := range sources {
 			said[s.x.Partition] = s.progress(limits, t.said)
@@ -124,7 +137,11 @@ func (g *progress) report() int {
 		}
 		t.sequence++
 		t.sent, t.said = now, said
-		m, err := g.message(k, sources[0].x, t, asked[k])
+		var listed listedTopic
+		if len(sources) > 0 {
+			listed, _ = g.p.dir.topic(k.cluster, k.topic)
+		}
+		m, err := g.message(k, listed, t, after)
 		if err != nil {
 			g.p.log.Error("progress not reported", "topic", k.topic, "err", err)
 			continue
@@ -135,7 +152,7 @@ func (g *progress) report() int {
 	g.send(msgs, of)
 	g.display(topics)
 	g.p.sayUnread(now)
-	return len(topics)
+	return len(asked)
 }
 
 // askFor is how long a round waits for the answers of clusters. One that hangs
@@ -243,12 +260,13 @@ func (s *counted) progress(known map[audit.Source]limits, before map[int32]audit
 	return p
 }
 
-func (g *progress) message(k progressKey, x *source, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
-	listed, _ := g.p.dir.topic(k.cluster, k.topic)
-	id := x.subject.identity()
-	id.Partition, id.Instance = audit.NoPartition, k.owner
+func (g *progress) message(k progressKey, listed listedTopic, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
+	c := g.p.clusters[k.cluster]
 	rec := &audit.Record{
-		Kind: audit.KindProgress, Identity: id, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
+		Kind: audit.KindProgress, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
+		Identity: audit.Identity{
+			Tier: c.Tier, Datacenter: c.Datacenter, Cluster: k.cluster, Topic: k.topic, TopicID: k.id, Partition: audit.NoPartition, Instance: k.owner,
+		},
 		Progress: &audit.Progress{AskedAfter: askedAfter, Partitions: listed.Partitions, Compacted: listed.Compacted},
 	}
 	for _, partition := range slices.Sorted(maps.Keys(t.said)) {

@@ -19,15 +19,15 @@ type shard struct {
 
 	mu      sync.Mutex
 	sources map[audit.Source]*source
-	table   map[audit.Source][]entry // recovered; taken out when a source is opened
+	table   map[audit.Source][]entry              // recovered; taken out when a source is opened
+	notes   map[audit.Source]map[string]time.Time // by key: since when sources have been gone
 
 	learners sync.WaitGroup // started by who opens sources
 
 	kicked   chan struct{} // a source waits for a flush
 	reopened chan struct{} // a source was lost
 
-	recreated  map[audit.Source]bool                 // sources of which sayRecreated has spoken
-	notes      map[audit.Source]map[string]time.Time // by key: since when sources have been gone
+	recreated  map[audit.Source]bool // sources of which sayRecreated has spoken
 	nextForget time.Time
 }
 

@@ -123,6 +123,8 @@ func isGoneKey(rest string) bool { return strings.HasPrefix(rest, goneKey) }
 
 // note remembers what such a key says.
 func (s *shard) note(src audit.Source, key string, value []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.notes[src] == nil {
 		s.notes[src] = map[string]time.Time{}
 	}
@@ -134,6 +136,8 @@ func (s *shard) note(src audit.Source, key string, value []byte) {
 }
 
 func (s *shard) goneSince(src audit.Source) (earliest time.Time, noted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, at := range s.notes[src] {
 		if !at.IsZero() && (!noted || at.Before(earliest)) {
 			earliest, noted = at, true

@@ -109,6 +109,9 @@ func kinds(_ *testing.T, s *store) {
 		record(600, 9, 5),
 		progressRecord(1, audit.SourceProgress{Partition: 3, Next: 7, Total: math.MaxUint64, LogStart: -1, End: -1, HighWatermark: -1, CaughtUp: audit.CaughtUpUnknown}),
 		progressRecord(2),
+		other(audit.KindProgress, func(r *audit.Record) {
+			r.TopicID, r.Partition, r.Instance, r.Progress = audit.TopicID{}, audit.NoPartition, r.Owner, &audit.Progress{AskedAfter: 6}
+		}),
 		other(audit.KindMissed, func(r *audit.Record) {
 			r.Missed = &audit.Missed{From: 3, To: 9, Reason: audit.MissedRetention, Since: 1795285200000}
 		}),
