@@ -191,6 +191,7 @@ func fake() *world {
 		progress("orders", audit.SourceProgress{Partition: 1, Start: 7, Next: 108, Total: 101, End: -1, HighWatermark: -1}),
 		progress("payments", audit.SourceProgress{Partition: 0, Generation: 1, Start: 3, Next: 3, LogStart: 3, End: 3, HighWatermark: 3, CaughtUp: audit.CaughtUpYes}),
 	}
+	w.progress[2].Physical = "west.payments"
 	w.missed = []query.Missed{{Tier: "regional", Datacenter: "dc1", Source: source("orders", 1), AsOf: now,
 		Missed: audit.Missed{From: 0, To: 7, Reason: audit.MissedRetention, Until: now.UnixMilli()}}}
 	w.health.Part("store").Degraded("connection refused; trying again")

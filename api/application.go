@@ -97,6 +97,8 @@ func foreign(r *audit.Record, kafkaTiers []string) string {
 	switch {
 	case r.Partition != audit.NoPartition:
 		return "partition: only counting processors count partitions; leave it out"
+	case r.Physical != "":
+		return "physicalTopic: only topics of Kafka clusters are renamed; leave it out"
 	case r.Instance == "":
 		return "instance: missing"
 	case r.Version > maxVersion:

@@ -121,6 +121,7 @@ func TestNoneOfABadReportIsTaken(t *testing.T) {
 		"the tier of a Kafka cluster": {strings.Replace(window("a", 1, ""), `"app"`, `"regional"`, 1), `tier: "regional" is that of a Kafka cluster`},
 		"an original of such a tier":  {strings.Replace(originalRecord, `"t"`, `"regional"`, 1), `tier: "regional"`},
 		"a version beyond a double":   {strings.Replace(window("a", 1, ""), `"version":1`, `"version":9007199254740993`, 1), "version: 9007199254740993 is above 2^53"},
+		"another name of the topic":   {head + `"kind":"hello","physicalTopic":"west.orders"}`, "physicalTopic: only"},
 		"no source":                   {head + `"kind":"progress","cluster":"c","progress":{"sources":[]}}`, "progress.sources: empty"},
 		"two sources":                 {head + `"kind":"progress","progress":{"sources":[{"partition":-1,"next":1,"caughtUp":"yes"},{"partition":-1,"next":1,"caughtUp":"yes"}]}}`, "progress.sources: an application instance is one source"},
 		"many bad sources":            {head + `"kind":"progress","progress":{"sources":[` + strings.Repeat("{},", 50) + `{}]}}`, "missing"},

@@ -40,7 +40,7 @@ func (s *Server) progress(ctx context.Context, topic string) ([]query.Progress, 
 }
 
 func sourceOf(p *query.Progress) v1.Source {
-	a := v1.Source{Topic: p.Source.Topic, TopicID: p.Source.TopicID.String(), Cluster: p.Source.Cluster, Tier: p.Tier,
+	a := v1.Source{Topic: p.Source.Topic, Physical: p.Physical, TopicID: p.Source.TopicID.String(), Cluster: p.Source.Cluster, Tier: p.Tier,
 		Datacenter: p.Datacenter, Partition: p.Source.Partition, Host: p.Host, Owner: p.Owner, AsOf: p.AsOf.UTC(),
 		Generation: p.Generation, Start: p.Start, Next: p.Next, Total: p.Total, CaughtUp: string(p.CaughtUp), LastTime: millis(p.Time)}
 	if p.End >= 0 {

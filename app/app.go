@@ -415,7 +415,11 @@ func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Proc
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
-		cluster := count.Cluster{Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: connect, Audited: audited}
+		logical, err := c.Renamer()
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: renames: %w", c.Name, err)
+		}
+		cluster := count.Cluster{Name: c.Name, Tier: c.Tier, Datacenter: c.Datacenter, Brokers: c.Brokers, Config: connect, Audited: audited, Logical: logical}
 		if a.cfg.Count.Reader == config.InPlace {
 			cluster.InPlace = func() ([]kgo.Opt, error) {
 				opts, err := c.Kafka.Franz(a.clientID())

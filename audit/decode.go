@@ -70,6 +70,9 @@ func (r *Record) decodeHead(m *members) {
 	m.require("topicName")
 	m.require("version")
 	r.Topic = m.str("topicName")
+	if name := m.str("physicalTopic"); name != r.Topic {
+		r.Physical = name
+	}
 	r.Host = m.str("hostname")
 	r.Tier = m.str("tier")
 	r.Datacenter = m.str("datacenter")

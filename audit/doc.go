@@ -32,6 +32,7 @@
 //	timeBeginInSec        number   window only: Unix seconds, a multiple of the window's size
 //	timeEndInSec          number   window only: Unix seconds, exclusive; the size divides a day
 //	topicName             string
+//	physicalTopic         string   name of the topic on the cluster, where it has another one there [topicName]
 //	hostname              string   where the counter ran [empty]
 //	tier                  string
 //	datacenter            string   [empty]

@@ -27,6 +27,13 @@ func ParseTopicID(s string) (id TopicID, err error) {
 	return id, nil
 }
 
+// NamedTopicID stands for the id of a topic that is renamed, where the broker gives
+// none: the version 5 UUID of "topic/" and the name that it has on its cluster. Topics
+// that become one by their names are kept apart by it; one that is made again is not.
+func NamedTopicID(physical string) TopicID {
+	return TopicID(uuid.NewSHA1(namespace, []byte("topic/"+physical)))
+}
+
 // A Source is one partition of one incarnation of a topic on one cluster.
 type Source struct {
 	Cluster   string

@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+func TestAnIdOfANameIsTheSameForEver(t *testing.T) {
+	if got := NamedTopicID("west.orders").String(); got != "LLvRU5lKVnaj1T-XjqO_eQ" {
+		t.Errorf("it is %s", got)
+	}
+}
+
 func TestKeysAndUUIDsNeverChange(t *testing.T) {
 	// The uuids were computed by another implementation of RFC 9562.
 	for name, want := range map[string][2]string{

@@ -69,6 +69,9 @@ func (r *Record) AppendJSON(b []byte) []byte {
 		o.int("timeEndInSec", r.End())
 	}
 	o.str("topicName", r.Topic)
+	if r.Physical != r.Topic {
+		o.strUnless(true, "physicalTopic", r.Physical)
+	}
 	o.strUnless(!window, "hostname", r.Host)
 	o.str("tier", r.Tier)
 	o.strUnless(!window, "datacenter", r.Datacenter)

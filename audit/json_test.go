@@ -37,6 +37,7 @@ func samples() map[string]*Record {
 	return map[string]*Record{
 		"window": of(KindWindow, func(r *Record) {
 			r.Window = Window{Start: 1795285200, Size: 600}
+			r.Physical = "west.orders"
 			r.Generation, r.Segment, r.Version, r.Base = 2, 5, 1041, 1
 			r.Tally = &WindowTally{
 				First: 1000, Last: 1041, Partial: true, GenerationStart: 900,

@@ -20,6 +20,10 @@ const (
 type Record struct {
 	Kind Kind
 	Identity
+	// Physical is the name that the topic has on its cluster, where that is another
+	// than Topic: what replication has renamed is one topic by its logical name. It is
+	// no part of the Identity, since TopicID tells two such topics apart.
+	Physical string
 	// Version orders the records of one Identity: the highest is the newest,
 	// equal ones are equal. The last offset counted, or the sequence number of
 	// an application instance or of a progress record.

@@ -38,6 +38,9 @@ func randomRecord(rng *rand.Rand) *Record {
 	r := &Record{Kind: []Kind{KindWindow, KindWindow, KindProgress, KindHello, KindGoodbye, KindMissed}[rng.IntN(6)]}
 	r.Identity = Identity{Tier: "t" + text(), Datacenter: text(), Cluster: text(), Topic: "t" + text(), Partition: rng.Int32() >> rng.IntN(32), Instance: "i" + text(), Generation: big(), Segment: big()}
 	if maybe() {
+		r.Physical = "p" + text()
+	}
+	if maybe() {
 		r.TopicID[rng.IntN(16)] = 7
 	}
 	r.Version, r.Base, r.Owner, r.Host = big(), big(), "o"+text(), text()

@@ -77,7 +77,7 @@ func (e *InvalidError) require(ok bool, field, format string, args ...any) {
 
 // The wire fields of the kinds, without those inside nested objects.
 var (
-	headFields = []string{"v", "kind", "uuid", "topicName", "hostname", "tier", "datacenter", "cluster", "topicId", "partition",
+	headFields = []string{"v", "kind", "uuid", "topicName", "physicalTopic", "hostname", "tier", "datacenter", "cluster", "topicId", "partition",
 		"instance", "generation", "segment", "version", "base", "owner"}
 	tallyFields = []string{"timeBeginInSec", "timeEndInSec", "totalBytes", "count", "noTimeCount", "malformedCount", "outOfBoundsCount",
 		"meanLatency", "latency95", "latency99", "maxLatency", "latencySum", "negativeLatencyCount", "negativeLatencyMax", "latencyBins",
@@ -120,8 +120,8 @@ func (r *Record) Validate() error {
 
 func (r *Record) validateHead(e *InvalidError) {
 	for _, f := range []struct{ name, s string }{
-		{"topicName", r.Topic}, {"hostname", r.Host}, {"tier", r.Tier}, {"datacenter", r.Datacenter}, {"cluster", r.Cluster},
-		{"instance", r.Instance}, {"owner", r.Owner},
+		{"topicName", r.Topic}, {"physicalTopic", r.Physical}, {"hostname", r.Host}, {"tier", r.Tier}, {"datacenter", r.Datacenter},
+		{"cluster", r.Cluster}, {"instance", r.Instance}, {"owner", r.Owner},
 	} {
 		e.utf8(f.name, f.s)
 	}
@@ -294,6 +294,7 @@ func (r *Record) validateOriginal(e *InvalidError) {
 		e.require(reflect.DeepEqual(*r.Tally, says), "count", "a record of the original says count, bytes, no-time and malformed only")
 	}
 	says := Identity{Tier: r.Tier, Datacenter: r.Datacenter, Topic: r.Topic, Partition: NoPartition, Window: r.Window}
+	e.require(r.Physical == "", "physicalTopic", "does not belong to a record of the original")
 	e.require(r.Identity == says && r.Version == 0 && r.Base == 0, "uuid", "the identity of a record of the original is its uuid alone, its version 0")
 	e.require(r.Progress == nil && r.Missed == nil && r.Client == nil, "kind", "a record of the original has nothing but a tally")
 	r.validateExtra(e, append([]string{"v", "kind"}, originalFields...))

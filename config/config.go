@@ -32,11 +32,19 @@ type Config struct {
 // A Cluster is a Kafka cluster whose topics are audited. Without Brokers it is
 // the embedded broker.
 type Cluster struct {
-	Name       string `yaml:"name"`
-	Tier       string `yaml:"tier"`
-	Datacenter string `yaml:"datacenter"`
-	Rack       string `yaml:"rack"`
+	Name       string   `yaml:"name"`
+	Tier       string   `yaml:"tier"`
+	Datacenter string   `yaml:"datacenter"`
+	Rack       string   `yaml:"rack"`
+	Renames    []Rename `yaml:"renames"`
 	Kafka      `yaml:",inline"`
+}
+
+// A Rename gives topics of a cluster the name that they have elsewhere: see
+// Cluster.Renamer.
+type Rename struct {
+	Match string `yaml:"match"`
+	To    string `yaml:"to"`
 }
 
 // Audit is the cluster that holds chaperone's own topics, and these topics.

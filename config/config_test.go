@@ -82,11 +82,11 @@ func TestDefaults(t *testing.T) {
 func TestAnnotatedFileHasEveryKeyWithAComment(t *testing.T) {
 	// The example of a rule is in a comment, since there is none by default.
 	text := config.Annotated
-	for _, list := range []string{"codecs", "schema_registries", "pipelines"} {
-		text = strings.ReplaceAll(text, "\n"+list+": []\n", "\n")
-		text = strings.ReplaceAll(text, "\n# "+list+":", "\n"+list+":")
+	for _, list := range []struct{ indent, name string }{{"", "codecs"}, {"", "schema_registries"}, {"", "pipelines"}, {"    ", "renames"}} {
+		text = strings.ReplaceAll(text, "\n"+list.indent+list.name+": []\n", "\n")
+		text = strings.ReplaceAll(text, "\n"+list.indent+"# "+list.name+":", "\n"+list.indent+list.name+":")
+		text = strings.ReplaceAll(text, "\n"+list.indent+"#   ", "\n"+list.indent+"  ")
 	}
-	text = strings.ReplaceAll(text, "\n#   ", "\n  ")
 	var file map[string]any
 	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 		t.Fatal(err)
@@ -246,6 +246,35 @@ func TestTopicsMatchByTheirWholeName(t *testing.T) {
 		if audited(topic) {
 			t.Errorf("%s is audited by default", topic)
 		}
+	}
+}
+
+func TestTopicsAreRenamedByTheFirstRuleThatMatches(t *testing.T) {
+	c := mustLoad(t, `
+clusters:
+- name: aggregate
+  tier: aggregate
+  renames:
+  - {match: 'west[.]internal[.](.+)', to: 'west-$1'}
+  - {match: '(west|east)[.](.+)', to: $2}
+  - {match: '(?P<name>.+)-v\d+', to: '${name}'}
+  - {match: 'a(b)?', to: $1}
+`, nil)
+	logical, err := c.Clusters[0].Renamer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]string{
+		"west.orders": "orders", "east.orders": "orders", "orders": "orders", "north.orders": "north.orders", "west.": "west.",
+		"west.east.orders": "east.orders", "west.internal.x": "west-x", "my.west.orders": "my.west.orders", "clicks-v2": "clicks",
+		"ab": "b", "a": "a", // rather than nothing
+	} {
+		if got := logical(topic); got != want {
+			t.Errorf("%s is called %s, want %s", topic, got, want)
+		}
+	}
+	if logical, err = (&config.Cluster{}).Renamer(); err != nil || logical("west.orders") != "west.orders" {
+		t.Error("renamed without a rule", err)
 	}
 }
 

@@ -99,6 +99,7 @@ func (c *Config) checkClusters(p *problems) {
 			}
 			embedded = true
 		}
+		p.renames(fmt.Sprintf("clusters[%d]", i), cluster.Renames)
 		p.kafka(fmt.Sprintf("clusters[%d]", i), cluster.Kafka)
 	}
 }

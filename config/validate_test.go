@@ -39,6 +39,14 @@ clusters[2].name: "c" is the name of another cluster too (line 5)
 clusters[2].tier: "" must be letters, digits, '.', '_' and '-' (line 5)
 clusters[2].brokers[0]: "nohost" must be host:port (line 6)
 clusters[2].version: "x" must be a version of Kafka, such as 3.6.0 (line 7)`},
+		{outcome: "renames", file: "clusters:\n- name: a\n  tier: t\n  renames:\n  - {match: '(', to: ''}\n  - {to: $1}\n  - match: (a)(?P<b>c)\n    to: x/$1-$b-$2_old\n  - {match: (a), to: '${2}'}\n", want: `
+clusters[0].renames[0].match: "(" is not a regular expression: error parsing regexp: missing closing ): ` + "`(`" + ` (line 5)
+clusters[0].renames[0].to: is empty; give the name, such as $2 for what the second group has matched (line 5)
+clusters[0].renames[1].match: is empty; give a pattern, such as (west|east)[.](.+) (line 6)
+clusters[0].renames[1].to: "$1" names the group "1", which match does not have; write ${1} where letters, digits or _ follow (line 6)
+clusters[0].renames[2].to: "x/$1-$b-$2_old" must be letters, digits, '.', '_', '-' and groups such as $1 or ${1} (line 8)
+clusters[0].renames[2].to: "x/$1-$b-$2_old" names the group "2_old", which match does not have; write ${1} where letters, digits or _ follow (line 8)
+clusters[0].renames[3].to: "${2}" names the group "2", which match does not have; write ${1} where letters, digits or _ follow (line 9)`},
 		{outcome: "security", file: "clusters:\n- name: a\n  tier: t\n  tls: {ca: /x}\n  sasl:\n    user: u\n- name: b\n  tier: t\n  brokers: ['b:1']\n  tls:\n    enabled: true\n    ca: /does/not/exist\n  sasl:\n    mechanism: plain\n    password: tomato\n    password_file: /does/not/exist\n", want: `
 clusters[0].tls.enabled: is false although other keys of tls are set (line 4)
 clusters[0].sasl.mechanism: is empty although other keys of sasl are set; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (line 6)
@@ -89,7 +97,7 @@ not YAML: mapping key "level" already defined at [2:3] (line 3)`},
 		{outcome: "an alias of nothing", file: "log: {level: *x}\n", want: `
 log.level: there is no anchor x (line 1)`},
 		{outcome: "an alias of itself", file: "clusters: &x\n- <<: *x\n", want: `
-clusters[0]: must be a section with the keys name, tier, datacenter, rack, brokers, version, tls, sasl (line 2)
+clusters[0]: must be a section with the keys name, tier, datacenter, rack, renames, brokers, version, tls, sasl (line 2)
 clusters[0].name: "" must be letters, digits, '.', '_' and '-' (line 2)
 clusters[0].tier: "" must be letters, digits, '.', '_' and '-' (line 2)`},
 	} {

@@ -11,6 +11,7 @@ import (
 type Progress struct {
 	Tier, Datacenter string
 	Source           audit.Source
+	Physical         string // name of the topic on the cluster, if it is renamed
 	Owner            string // session of the instance that counts it
 	Host             string
 	Partitions       int32     // that the topic has

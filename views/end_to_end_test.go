@@ -275,7 +275,7 @@ func TestRecordsReachViewsAndStoreAcrossRestarts(t *testing.T) {
 		agree(3, 2)
 
 		p := &audit.Record{
-			Kind: audit.KindProgress, Owner: "counter1", Host: "h1", Version: 4,
+			Kind: audit.KindProgress, Physical: "west.orders", Owner: "counter1", Host: "h1", Version: 4,
 			Identity: audit.Identity{Tier: "regional", Datacenter: "d", Cluster: "c", Topic: "orders", Partition: audit.NoPartition, Instance: "counter1"},
 			Progress: &audit.Progress{Partitions: 3, Sources: []audit.SourceProgress{{Partition: 2, Next: 9, LogStart: -1, End: 10, HighWatermark: 12, CaughtUp: audit.CaughtUpNo}}},
 		}
@@ -296,7 +296,7 @@ func TestRecordsReachViewsAndStoreAcrossRestarts(t *testing.T) {
 				if err != nil || len(missed) != 1 {
 					return fmt.Sprintf("missed %+v, %v", missed, err)
 				}
-				if g := progress[0]; g.Source.Partition != 2 || g.Next != 9 || g.End != 10 || g.Host != "h1" || g.Partitions != 3 || time.Since(g.AsOf) > time.Hour {
+				if g := progress[0]; g.Source.Partition != 2 || g.Next != 9 || g.End != 10 || g.Host != "h1" || g.Physical != "west.orders" || g.Partitions != 3 || time.Since(g.AsOf) > time.Hour {
 					t.Fatalf("progress %+v", g)
 				}
 				if g := missed[0]; g.Source.Partition != 1 || g.From != 10 || g.To != 20 || g.Generation != 20 {

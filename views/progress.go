@@ -34,7 +34,7 @@ func (s *Sources) Progress(ctx context.Context, topic string) ([]Progress, error
 				continue // see Instances
 			}
 			p := said{offset: row.Offset, Progress: Progress{
-				Tier: r.Tier, Datacenter: r.Datacenter, Source: r.Source(), Owner: r.Owner, Host: r.Host,
+				Tier: r.Tier, Datacenter: r.Datacenter, Source: r.Source(), Physical: r.Physical, Owner: r.Owner, Host: r.Host,
 				Partitions: r.Progress.Partitions, AsOf: time.UnixMilli(row.Appended).UTC(), SourceProgress: r.Progress.Sources[i],
 			}}
 			p.Source.Partition = p.SourceProgress.Partition

@@ -81,6 +81,7 @@ type Sources struct {
 // A Source is a partition, who counts it and how far.
 type Source struct {
 	Topic         string     `json:"topic"`
+	Physical      string     `json:"physicalTopic,omitempty"` // its name on the cluster, if it is renamed
 	TopicID       string     `json:"topicId"`
 	Cluster       string     `json:"cluster"`
 	Tier          string     `json:"tier"`

@@ -15,15 +15,18 @@ import (
 // have it, or that nobody has looked. So the first is said, see audit.Record.Absent,
 // where another cluster has the topic or it was counted at this one. A listing is no
 // proof, since it leaves out what a client may not describe: the cluster is asked for
-// the topic by its name, and only "there is none" is an answer.
+// the topic by its name, and only "there is none" is an answer. A topic that would be
+// renamed there may have many names, and is asked for by that which records give it: who
+// renames must let us describe all topics.
 
-// An absence is a topic that a cluster does not have.
-type absence struct{ cluster, topic string }
+// An absence is a topic that a cluster does not have: none that has the name that it
+// was asked for, and none that is called so in records.
+type absence struct{ cluster, topic, name string }
 
 // proof is which of the topics that were asked for a cluster does not have.
 type proof struct {
 	asked  time.Time // when the listing was asked for that came before
-	absent []string
+	absent []absence
 }
 
 // absent are the absences that this instance has to state, and when they were asked
@@ -35,13 +38,13 @@ func (p *Processor) absent() map[progressKey]time.Time {
 		owners[s.claim.Partition] = s.claim.Owner
 		for _, src := range s.unlisted() {
 			if src.Partition == 0 && !s.buried(src) {
-				missed[absence{src.Cluster, src.Topic}] = true
+				missed[absence{src.Cluster, s.p.clusters[src.Cluster].logical(src.Topic), src.Topic}] = true
 			}
 		}
 	}
 	said := map[progressKey]time.Time{}
 	for a, asked := range p.dir.absent(missed) {
-		if owner, ours := owners[shardOf(audit.Source{Cluster: a.cluster, Topic: a.topic}, p.o.Topology.Shards)]; ours {
+		if owner, ours := owners[shardOf(audit.Source{Cluster: a.cluster, Topic: a.name}, p.o.Topology.Shards)]; ours {
 			said[progressKey{owner: owner, cluster: a.cluster, topic: a.topic}] = asked
 		}
 	}
@@ -55,9 +58,9 @@ func (d *directory) absent(missed map[absence]bool) map[absence]time.Time {
 	defer d.mu.Unlock()
 	d.missed = missed
 	all := map[absence]time.Time{}
-	for cluster, p := range d.proofs {
-		for _, topic := range p.absent {
-			if a := (absence{cluster, topic}); d.doubtful(a) {
+	for _, p := range d.proofs {
+		for _, a := range p.absent {
+			if d.doubtful(a) {
 				all[a] = p.asked
 			}
 		}
@@ -70,36 +73,41 @@ func (d *directory) doubtful(a absence) bool {
 	if d.names[a.cluster][a.topic] {
 		return false
 	}
+	if d.missed[a] {
+		return true
+	}
 	for _, names := range d.names {
 		if names[a.topic] {
-			return true
+			return a.name == a.topic
 		}
 	}
-	return d.missed[a]
+	return false
 }
 
 // prove asks a cluster for the topics that its newest listing, asked for at a moment,
 // does not name and should.
 func (d *directory) prove(c *cluster, asked time.Time) error {
 	d.mu.Lock()
-	doubts := map[string]bool{}
+	doubts := map[absence]bool{}
 	for _, names := range d.names {
 		for topic := range names {
-			doubts[topic] = true
+			doubts[absence{c.Name, topic, topic}] = true
 		}
 	}
-	for a := range d.missed {
-		if a.cluster == c.Name {
-			doubts[a.topic] = true
-		}
-	}
-	maps.DeleteFunc(doubts, func(topic string, _ bool) bool { return !d.doubtful(absence{c.Name, topic}) })
+	maps.Copy(doubts, d.missed)
+	maps.DeleteFunc(doubts, func(a absence, _ bool) bool { return a.cluster != c.Name || !d.doubtful(a) })
 	d.mu.Unlock()
-	maps.DeleteFunc(doubts, func(topic string, _ bool) bool { return !c.Audited(topic) })
-	absent, err := c.without(slices.Collect(maps.Keys(doubts)))
+	names := map[string]bool{}
+	for a := range doubts {
+		if c.Audited(a.name) {
+			names[a.name] = true
+		}
+	}
+	none, err := c.without(slices.Collect(maps.Keys(names)))
 	if err != nil {
 		return err
 	}
+	absent := slices.DeleteFunc(slices.Collect(maps.Keys(doubts)), func(a absence) bool { return !none[a.name] })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !asked.Before(d.proofs[c.Name].asked) {
@@ -108,10 +116,11 @@ func (d *directory) prove(c *cluster, asked time.Time) error {
 	return nil
 }
 
-// without says which of the topics the cluster does not have.
-func (c *cluster) without(topics []string) (absent []string, err error) {
+// without says which of the topics, by their names on it, the cluster does not have.
+func (c *cluster) without(topics []string) (none map[string]bool, err error) {
+	none = map[string]bool{}
 	if len(topics) == 0 {
-		return nil, nil
+		return none, nil
 	}
 	client, b, err := c.broker()
 	if err != nil {
@@ -125,9 +134,9 @@ func (c *cluster) without(topics []string) (absent []string, err error) {
 		}
 		for _, t := range r.Topics {
 			if t.Err == sarama.ErrUnknownTopicOrPartition {
-				absent = append(absent, t.Name)
+				none[t.Name] = true
 			}
 		}
 	}
-	return absent, nil
+	return none, nil
 }

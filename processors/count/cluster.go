@@ -30,8 +30,20 @@ type Cluster struct {
 	// InPlace makes the options of a franz-go client, with which topics are read in
 	// place; if nil, sarama reads them.
 	InPlace func() ([]kgo.Opt, error)
-	// Audited says whether a topic is to be counted.
+	// Audited says whether a topic is to be counted, by its name on the cluster.
 	Audited func(topic string) bool
+	// Logical gives the name under which records speak of a topic, where replication
+	// has given it another one on this cluster; nil if none is renamed. Only records
+	// know it: what is read, stored and logged goes by the name on the cluster.
+	Logical func(topic string) string
+}
+
+// logical is the name of a topic in records.
+func (c *Cluster) logical(topic string) string {
+	if c.Logical == nil {
+		return topic
+	}
+	return c.Logical(topic)
 }
 
 // cluster is a Cluster with its connections, made when they are first needed
@@ -137,6 +149,7 @@ func (c *cluster) close() {
 
 // A listedTopic is a topic as metadata shows it.
 type listedTopic struct {
+	Logical    string // its name in records
 	ID         audit.TopicID
 	Partitions int32
 	Compacted  bool // as far as it may be known
@@ -179,7 +192,7 @@ func (c *cluster) list() (topics map[string]listedTopic, all int, err error) {
 		if t.IsInternal || !c.Audited(t.Name) {
 			continue
 		}
-		topics[t.Name] = listedTopic{ID: audit.TopicID(t.Uuid), Partitions: int32(len(t.Partitions)), Unsure: t.Err != sarama.ErrNoError}
+		topics[t.Name] = listedTopic{Logical: c.logical(t.Name), ID: audit.TopicID(t.Uuid), Partitions: int32(len(t.Partitions)), Unsure: t.Err != sarama.ErrNoError}
 	}
 	if err := c.policies.note(b, client.Config().Version, topics); err != nil {
 		c.log.Debug("settings of topics not known", "cluster", c.Name, "err", err)

@@ -230,7 +230,7 @@ func (p *Processor) counted() map[progressKey][]counted {
 	for _, x := range list {
 		x.mu.Lock()
 		if x.c != nil {
-			k := progressKey{x.shard.claim.Owner, x.Cluster, x.Topic, x.TopicID}
+			k := progressKey{x.shard.claim.Owner, x.Cluster, x.subject.Topic, x.subject.TopicID}
 			topics[k] = append(topics[k], counted{x, x.c.Durable(), x.reading, x.cluster.InPlace != nil && !x.old})
 		}
 		x.mu.Unlock()

@@ -26,7 +26,7 @@ type directory struct {
 	changed chan struct{}        // closed at each change, and replaced
 
 	// Of what a cluster does not have; see absence.
-	names  map[string]map[string]bool // by cluster: topics that the newest listing names, those too that it could not describe
+	names  map[string]map[string]bool // by cluster: logical topics that the newest listing names, those too that it could not describe
 	missed map[absence]bool           // topics that were counted and are not listed
 	proofs map[string]proof           // by cluster
 }
@@ -140,8 +140,8 @@ func (d *directory) update(cluster string, found map[string]listedTopic, asked t
 	now, first := merge(d.known[cluster], found), d.polled[cluster].IsZero()
 	d.polled[cluster] = asked
 	d.names[cluster] = make(map[string]bool, len(found))
-	for name := range found {
-		d.names[cluster][name] = true
+	for _, t := range found {
+		d.names[cluster][t.Logical] = true
 	}
 	if !first && maps.Equal(now, d.known[cluster]) {
 		return

@@ -46,16 +46,20 @@ func TestAbsencesAreThoseThatAreDoubtfulAndProven(t *testing.T) {
 			found := map[string]listedTopic{}
 			for _, name := range strings.Fields(text) {
 				plain := strings.Trim(name, "()")
-				found[plain] = listedTopic{Partitions: 1, Unsure: plain != name}
+				found[plain] = listedTopic{Logical: plain, Partitions: 1, Unsure: plain != name}
 			}
 			return found
 		}
 		d.update("other", listing(x.lists), at)
 		d.update("here", listing(x.here), at.Add(time.Second))
-		d.proofs["here"] = proof{at, strings.Fields(x.proven)}
+		p := proof{asked: at}
+		for _, topic := range strings.Fields(x.proven) {
+			p.absent = append(p.absent, absence{"here", topic, topic})
+		}
+		d.proofs["here"] = p
 		missed := map[absence]bool{}
 		for _, topic := range strings.Fields(x.missed) {
-			missed[absence{"here", topic}] = true
+			missed[absence{"here", topic, topic}] = true
 		}
 		found := d.absent(missed)
 		var got []string

@@ -108,16 +108,17 @@ func (s *shard) source(src audit.Source) *source {
 	x := s.sources[src]
 	if x == nil {
 		c, extract := s.p.clusters[src.Cluster], s.p.o.Codecs.For(src.Topic)
+		subject := Subject{Host: s.p.o.Host, Extract: extract, Identity: audit.Identity{
+			Tier: c.Tier, Datacenter: c.Datacenter, Cluster: src.Cluster, Topic: src.Topic, TopicID: src.TopicID, Partition: src.Partition,
+			Window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)},
+		}}
+		subject.rename(c.logical(src.Topic))
 		x = &source{
-			Source: src, cluster: c, shard: s, prefix: counter.SourcePrefix(src), said: -1, learnt: -1,
-			subject: Subject{Host: s.p.o.Host, Extract: extract, Identity: audit.Identity{
-				Tier: c.Tier, Datacenter: c.Datacenter, Cluster: src.Cluster, Topic: src.Topic, TopicID: src.TopicID, Partition: src.Partition,
-				Window: audit.Window{Size: int64(s.p.o.WindowSize / time.Second)},
-			}},
-			digest: extract.Digest(s.p.o.WindowSize),
+			Source: src, cluster: c, shard: s, prefix: counter.SourcePrefix(src), said: -1, learnt: -1, subject: subject,
+			digest: subject.under(extract.Digest(s.p.o.WindowSize)),
 		}
 		for _, f := range extract.Formers(s.p.o.WindowSize) {
-			x.former = append(x.former, counter.Former(f))
+			x.former = append(x.former, counter.Former{Digest: subject.under(f.Digest), Until: f.Until})
 		}
 		s.sources[src] = x
 	}

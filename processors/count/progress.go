@@ -24,7 +24,7 @@ type progress struct {
 	displays sync.WaitGroup // commits under way
 }
 
-// A progressKey is what one progress record is about.
+// A progressKey is what one progress record is about, as it names it.
 type progressKey struct {
 	owner, cluster, topic string
 	id                    audit.TopicID
@@ -138,10 +138,13 @@ func (g *progress) report() int {
 		t.sequence++
 		t.sent, t.said = now, said
 		var listed listedTopic
+		var physical string
 		if len(sources) > 0 {
-			listed, _ = g.p.dir.topic(k.cluster, k.topic)
+			x := sources[0].x
+			listed, _ = g.p.dir.topic(x.Cluster, x.Topic)
+			physical = x.subject.Physical
 		}
-		m, err := g.message(k, listed, t, after)
+		m, err := g.message(k, physical, listed, t, after)
 		if err != nil {
 			g.p.log.Error("progress not reported", "topic", k.topic, "err", err)
 			continue
@@ -260,10 +263,10 @@ func (s *counted) progress(known map[audit.Source]limits, before map[int32]audit
 	return p
 }
 
-func (g *progress) message(k progressKey, listed listedTopic, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
+func (g *progress) message(k progressKey, physical string, listed listedTopic, t *topicProgress, askedAfter int64) (*sarama.ProducerMessage, error) {
 	c := g.p.clusters[k.cluster]
 	rec := &audit.Record{
-		Kind: audit.KindProgress, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
+		Kind: audit.KindProgress, Physical: physical, Version: t.sequence, Owner: k.owner, Host: g.p.o.Host,
 		Identity: audit.Identity{
 			Tier: c.Tier, Datacenter: c.Datacenter, Cluster: k.cluster, Topic: k.topic, TopicID: k.id, Partition: audit.NoPartition, Instance: k.owner,
 		},

@@ -11,7 +11,8 @@ import (
 // and what records say of what was counted. It is pure, so that others can count
 // as this processor does without a broker. Not changed once it is made.
 type Subject struct {
-	audit.Identity // of the source; of the window only the size
+	audit.Identity        // of the source; of the window only the size
+	Physical       string // name of the topic on its cluster, if that is another
 	Host           string
 	Extract        *codecs.Extractor
 }
@@ -53,10 +54,10 @@ func (s *Subject) Row(k counter.Key, r *counter.Row, led *counter.Ledger) *audit
 	id.Start = r.Window
 	id.Generation, id.Segment = k.Generation, k.Segment
 	return &audit.Record{
-		Kind: audit.KindWindow, Identity: id, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: s.Host,
+		Kind: audit.KindWindow, Identity: id, Physical: s.Physical, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: s.Host,
 		Tally: &audit.WindowTally{
 			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
-			Codec: s.Extract.Codec(), TimeBasis: s.Extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: led.Reading,
+			Codec: s.Extract.Codec(), TimeBasis: s.Extract.Basis(), LatencyBasis: audit.BasisUnknown, Digest: reading(led.Reading),
 			FingerprintMode: audit.FingerprintMode,
 		},
 	}
@@ -68,7 +69,7 @@ func (s *Subject) Missed(owner string, led *counter.Ledger) *audit.Record {
 	id := s.identity()
 	id.Generation = led.Generation
 	return &audit.Record{
-		Kind: audit.KindMissed, Identity: id, Version: led.Start, Base: led.Base, Owner: owner, Host: s.Host,
+		Kind: audit.KindMissed, Identity: id, Physical: s.Physical, Version: led.Start, Base: led.Base, Owner: owner, Host: s.Host,
 		Missed: &audit.Missed{From: led.Missed.From, To: led.Missed.To, Reason: led.Missed.Reason, Since: max(0, led.Missed.Since)},
 	}
 }

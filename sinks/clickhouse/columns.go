@@ -36,6 +36,7 @@ var identityColumns = []column{
 	{"base", "Int64", func(r *audit.Record) any { return r.Base }},
 	{"owner", lowCardinality, func(r *audit.Record) any { return r.Owner }},
 	{"host", lowCardinality, func(r *audit.Record) any { return r.Host }},
+	{"physical_topic", lowCardinality, func(r *audit.Record) any { return r.Physical }},
 	{"attempts", "UInt64", func(r *audit.Record) any { return client(r).Attempts }},
 	{"successes", "UInt64", func(r *audit.Record) any { return client(r).Successes }},
 	{"failures", "UInt64", func(r *audit.Record) any { return client(r).Failures }},
