@@ -110,6 +110,8 @@ func (m *members) tally() *WindowTally {
 			OutOfBounds: m.uint("outOfBoundsCount"),
 			Latency:     m.latency(),
 			Fingerprint: m.quoted("fingerprint"),
+			PowerSums:   m.powerSums("powerSums"),
+			Moments:     m.powerSums("momentSums"),
 		},
 		First:           m.int("firstOffset", -1),
 		Last:            m.int("lastOffset", -1),
@@ -121,15 +123,6 @@ func (m *members) tally() *WindowTally {
 		Digest:          m.str("digest"),
 		FingerprintMode: m.str("fingerprintMode"),
 		SketchMode:      m.str("sketchMode"),
-	}
-	if sums := m.array("powerSums"); sums != nil {
-		if len(sums) != len(t.PowerSums) {
-			m.problem("powerSums", fmt.Sprintf("want %d, are %d", len(t.PowerSums), len(sums)))
-			sums = nil
-		}
-		for i, raw := range sums {
-			t.PowerSums[i] = m.parseQuoted(fmt.Sprintf("powerSums[%d]", i), raw)
-		}
 	}
 	if a := m.object("arrival"); a != nil {
 		l := a.latency()
@@ -143,6 +136,18 @@ func (m *members) tally() *WindowTally {
 		t.Sketch = data
 	}
 	return t
+}
+
+func (m *members) powerSums(name string) (s PowerSums) {
+	sums := m.array(name)
+	if sums != nil && len(sums) != len(s) {
+		m.problem(name, fmt.Sprintf("want %d, are %d", len(s), len(sums)))
+		return s
+	}
+	for i, raw := range sums {
+		s[i] = m.parseQuoted(fmt.Sprintf("%s[%d]", name, i), raw)
+	}
+	return s
 }
 
 func (m *members) latency() (l Latency) {

@@ -69,6 +69,7 @@
 //	generationStart       number   offset at which the generation began [0]
 //	fingerprint           string   sum of message hashes mod 2^64, decimal: see Hash ["0"]
 //	powerSums             array    of 7 strings, decimal, below 2^61-1: see PowerSums [zeros]
+//	momentSums            array    likewise, of hashes of keys and event times alone: see Moment [not kept]
 //	fingerprintMode       string   how messages are hashed, xxh3-kv-1 [no fingerprint]
 //	timeBasis             string   what event times are: payload, header, record or mixed [unknown]
 //	latencyBasis          string   what a latency ends at: CreateTime, LogAppendTime, clock (of the counter) or unknown [unknown]

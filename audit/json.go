@@ -115,7 +115,7 @@ func (o *object) tally(t *WindowTally) {
 	o.intUnless(-1, "lastOffset", t.Last)
 	o.boolUnlessFalse("partial", t.Partial)
 	o.intUnless(0, "generationStart", t.GenerationStart)
-	if t.FingerprintMode != "" || t.Fingerprint != 0 || t.PowerSums != (PowerSums{}) {
+	if t.FingerprintMode != "" || t.Fingerprint != 0 || t.PowerSums != (PowerSums{}) || t.Moments != (PowerSums{}) {
 		o.fingerprint(t)
 	}
 	o.strUnless(true, "timeBasis", t.TimeBasis)
@@ -136,20 +136,28 @@ func (o *object) tally(t *WindowTally) {
 // fingerprint writes 64-bit sums as strings: many readers of JSON have only
 // doubles, which would round them.
 func (o *object) fingerprint(t *WindowTally) {
-	quoted := func(n uint64) { *o = append(strconv.AppendUint(append(*o, '"'), n, 10), '"') }
 	o.key("fingerprint")
-	quoted(t.Fingerprint)
-	o.key("powerSums")
+	o.quoted(t.Fingerprint)
+	o.powerSums("powerSums", &t.PowerSums)
+	if t.Moments != (PowerSums{}) {
+		o.powerSums("momentSums", &t.Moments)
+	}
+	o.strUnless(true, "fingerprintMode", t.FingerprintMode)
+}
+
+func (o *object) powerSums(name string, sums *PowerSums) {
+	o.key(name)
 	*o = append(*o, '[')
-	for i, s := range t.PowerSums {
+	for i, s := range sums {
 		if i > 0 {
 			*o = append(*o, ',')
 		}
-		quoted(s)
+		o.quoted(s)
 	}
 	*o = append(*o, ']')
-	o.strUnless(true, "fingerprintMode", t.FingerprintMode)
 }
+
+func (o *object) quoted(n uint64) { *o = append(strconv.AppendUint(append(*o, '"'), n, 10), '"') }
 
 func (o *object) latency(l *Latency) {
 	if l.Bins.Len() == 0 {

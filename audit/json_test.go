@@ -46,7 +46,7 @@ func samples() map[string]*Record {
 			}
 			for i := range 42 {
 				value := fmt.Appendf(nil, `{"ts":1795285200,"n":%d}`, i)
-				r.Tally.Add(&Event{Bytes: len(value), Hash: Hash(nil, value), Class: Class(i % 5 / 2 * (i % 4)), Latency: int64(i*i - 5)})
+				r.Tally.Add(&Event{Bytes: len(value), Hash: Hash(nil, value), Moment: Moment(nil, int64(i)), Class: Class(i % 5 / 2 * (i % 4)), Latency: int64(i*i - 5)})
 				r.Tally.Arrival.Add(int64(1000 + i*i*i))
 			}
 			r.Extra = map[string]json.RawMessage{"fromTomorrow": json.RawMessage(`{"a":[1,2.50]}`), "also": json.RawMessage(`"x"`)}

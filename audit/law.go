@@ -22,6 +22,9 @@ func (t *WindowTally) LawHash() uint64 {
 	for _, s := range t.PowerSums {
 		num(s)
 	}
+	for _, s := range t.Moments {
+		num(s)
+	}
 	for bin, n := range t.Latency.Bins.All() {
 		b = binary.LittleEndian.AppendUint16(b, uint16(bin))
 		num(n)

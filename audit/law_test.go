@@ -6,7 +6,7 @@ import "testing"
 func lawful() *WindowTally {
 	t := &WindowTally{First: 3, Last: 90, GenerationStart: 2, Codec: "json", TimeBasis: BasisPayload, LatencyBasis: BasisUnknown, Digest: "d", FingerprintMode: FingerprintMode}
 	for n := range int64(200) {
-		t.Add(&Event{Bytes: int(n), Hash: uint64(n) * 0x9e3779b97f4a7c15, Class: Class(n % 40 / 37), Latency: n*n - 5})
+		t.Add(&Event{Bytes: int(n), Hash: uint64(n) * 0x9e3779b97f4a7c15, Moment: uint64(n) * 77, Class: Class(n % 40 / 37), Latency: n*n - 5})
 	}
 	return t
 }
@@ -24,6 +24,7 @@ func TestLawHashSeesWhatTheLawFixes(t *testing.T) {
 		"out of bounds":   func(t *WindowTally) { t.OutOfBounds++ },
 		"fingerprint":     func(t *WindowTally) { t.Fingerprint++ },
 		"power sums":      func(t *WindowTally) { t.PowerSums[6]++ },
+		"moments":         func(t *WindowTally) { t.Moments[6]++ },
 		"latency":         func(t *WindowTally) { t.Latency.Bins.Put(30, 1) },
 		"latency sum":     func(t *WindowTally) { t.Latency.Sum++ },
 		"latency max":     func(t *WindowTally) { t.Latency.Max++ },

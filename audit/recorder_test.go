@@ -126,10 +126,10 @@ func TestARecorderSaysWhatPassed(t *testing.T) {
 		}
 		var want Tally
 		for range 2 {
-			want.Add(&Event{Bytes: 6, Hash: Hash(p.Key, p.Value), Latency: 1000})
+			want.Add(&Event{Bytes: 6, Hash: Hash(p.Key, p.Value), Moment: Moment(p.Key, p.Time), Latency: 1000})
 		}
 		for _, class := range []Class{NoTime, Malformed, OutOfBounds, OutOfBounds} {
-			want.Add(&Event{Bytes: 1, Hash: Hash(nil, []byte("x")), Class: class})
+			want.Add(&Event{Bytes: 1, Hash: Hash(nil, []byte("x")), Moment: Moment(nil, 0), Class: class})
 		}
 		if !c.Tally.Equal(&want) {
 			t.Errorf("tally\n%+v, want\n%+v", c.Tally, want)
@@ -229,7 +229,7 @@ func TestWhatFailsIsSaidAgain(t *testing.T) {
 			at := time.Now().UnixMilli() - rng.Int64N(20*60_000)
 			p := &Passage{Key: fmt.Append(nil, rng.IntN(1000)), Value: []byte("v"), Time: at}
 			r.Topic(fmt.Sprint("t", i)).Track(p)
-			want[i].Add(&Event{Bytes: len(p.Key) + 1, Hash: Hash(p.Key, p.Value), Latency: time.Now().UnixMilli() - at})
+			want[i].Add(&Event{Bytes: len(p.Key) + 1, Hash: Hash(p.Key, p.Value), Moment: Moment(p.Key, at), Latency: time.Now().UnixMilli() - at})
 			time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond)
 		}
 		l.heal()
@@ -297,6 +297,9 @@ func TestCountingFromManyGoroutines(t *testing.T) {
 			want.PowerSums.Add(Hash(fmt.Append(nil, i), nil))
 		}
 		now := time.Now().UnixMilli()
+		for i := range goroutines * each {
+			want.Moments.Add(Moment(fmt.Append(nil, i), now-int64(i%each)*1000))
+		}
 		for g := range goroutines {
 			wg.Add(1)
 			go func() {
@@ -318,8 +321,11 @@ func TestCountingFromManyGoroutines(t *testing.T) {
 		if (f >= SumFingerprint && got.Fingerprint != want.Fingerprint) || (f == NoFingerprint && got.Fingerprint != 0) {
 			t.Errorf("fingerprint %d: %d, want %d", f, got.Fingerprint, want.Fingerprint)
 		}
-		if f == PowerSumFingerprint && got.PowerSums != want.PowerSums {
-			t.Errorf("power sums %v, want %v", got.PowerSums, want.PowerSums)
+		if f < PowerSumFingerprint {
+			want.PowerSums, want.Moments = PowerSums{}, PowerSums{}
+		}
+		if got.PowerSums != want.PowerSums || got.Moments != want.Moments {
+			t.Errorf("fingerprint %d: power sums %v of moments %v, want %v and %v", f, got.PowerSums, got.Moments, want.PowerSums, want.Moments)
 		}
 	}
 }

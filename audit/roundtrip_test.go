@@ -96,7 +96,7 @@ func randomRecord(rng *rand.Rand) *Record {
 }
 
 func randomEvent(rng *rand.Rand) *Event {
-	return &Event{Bytes: rng.IntN(1000), Hash: rng.Uint64(), Class: Class(rng.IntN(4)), Latency: int64(rng.Uint64()) >> rng.IntN(64)}
+	return &Event{Bytes: rng.IntN(1000), Hash: rng.Uint64(), Moment: rng.Uint64(), Class: Class(rng.IntN(4)), Latency: int64(rng.Uint64()) >> rng.IntN(64)}
 }
 
 // checkDecodes is what must hold for any bytes.

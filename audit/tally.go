@@ -14,12 +14,14 @@ type Tally struct {
 	Latency     Latency
 	Fingerprint uint64    // sum of message hashes mod 2^64: see Fold
 	PowerSums   PowerSums // of message ids
+	Moments     PowerSums // of moments instead: what differs in PowerSums alone was altered. Zero where they are not kept
 }
 
 // An Event is what a Tally needs to know of one message.
 type Event struct {
 	Bytes   int
 	Hash    uint64 // Hash(key, value)
+	Moment  uint64 // Moment(key, event time), of time 0 unless Class is Timed
 	Class   Class
 	Latency int64 // milliseconds from event time to record timestamp, or NoLatency; ignored unless Class is Timed
 }
@@ -46,6 +48,7 @@ func (t *Tally) Add(e *Event) {
 	t.Bytes += uint64(e.Bytes)
 	t.Fingerprint += e.Hash
 	t.PowerSums.Add(e.Hash)
+	t.Moments.Add(e.Moment)
 	switch e.Class {
 	case Timed:
 		if e.Latency != NoLatency {
@@ -70,6 +73,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.Latency.Merge(&o.Latency)
 	t.Fingerprint += o.Fingerprint
 	t.PowerSums.Merge(&o.PowerSums)
+	t.Moments.Merge(&o.Moments)
 }
 
 // Clone is a copy that shares nothing with t.
@@ -82,5 +86,5 @@ func (t *Tally) Clone() Tally {
 // Equal says whether two tallies say the same.
 func (t *Tally) Equal(o *Tally) bool {
 	return t.Count == o.Count && t.Bytes == o.Bytes && t.NoTime == o.NoTime && t.Malformed == o.Malformed && t.OutOfBounds == o.OutOfBounds &&
-		t.Fingerprint == o.Fingerprint && t.PowerSums == o.PowerSums && t.Latency.Equal(&o.Latency)
+		t.Fingerprint == o.Fingerprint && t.PowerSums == o.PowerSums && t.Moments == o.Moments && t.Latency.Equal(&o.Latency)
 }

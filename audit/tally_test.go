@@ -26,7 +26,7 @@ func TestTallyCountsEachClassApart(t *testing.T) {
 	} {
 		tally.Add(&e)
 	}
-	want := Tally{Count: 7, Bytes: 210, NoTime: 1, Malformed: 1, OutOfBounds: 1, Fingerprint: 20, PowerSums: tally.PowerSums}
+	want := Tally{Count: 7, Bytes: 210, NoTime: 1, Malformed: 1, OutOfBounds: 1, Fingerprint: 20, PowerSums: tally.PowerSums, Moments: tally.Moments}
 	want.Latency = Latency{Sum: 100, Max: 100, Negative: 2, NegativeMax: math.MaxInt64}
 	want.Latency.Bins.Put(BinOf(100), 1)
 	if !tally.Equal(&want) {
@@ -100,6 +100,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 		"OutOfBounds": func(t *Tally) { t.OutOfBounds++ },
 		"Fingerprint": func(t *Tally) { t.Fingerprint++ },
 		"PowerSums":   func(t *Tally) { t.PowerSums[6]++ },
+		"Moments":     func(t *Tally) { t.Moments[6]++ },
 		"Sum":         func(t *Tally) { t.Latency.Sum++ },
 		"Max":         func(t *Tally) { t.Latency.Max++ },
 		"Negative":    func(t *Tally) { t.Latency.Negative++ },
@@ -166,7 +167,7 @@ func TestQuantilesAreWithinOnePercent(t *testing.T) {
 func benchEvents(rng *rand.Rand) []Event {
 	events := make([]Event, 1024)
 	for i := range events {
-		events[i] = Event{Bytes: 200, Hash: rng.Uint64(), Latency: rng.Int64N(5000)}
+		events[i] = Event{Bytes: 200, Hash: rng.Uint64(), Moment: rng.Uint64(), Latency: rng.Int64N(5000)}
 	}
 	return events
 }

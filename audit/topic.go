@@ -115,11 +115,12 @@ func (t *Topic) Failure(p *Passage) {
 	t.count(&Held{time: p.Time, stamp: p.Stamp, malformed: p.Malformed}, 0, 0, 1)
 }
 
-// A Held is what counts of a message, without the message: 40 bytes for as long as
+// A Held is what counts of a message, without the message: 48 bytes for as long as
 // nobody knows what becomes of it, and safe from whoever writes over its bytes.
 type Held struct {
 	time, stamp int64
 	bytes, hash uint64
+	key         KeyHash
 	malformed   bool
 }
 
@@ -132,7 +133,7 @@ func (t *Topic) Hold(p *Passage) (h Held) {
 func (h *Held) hold(p *Passage, fingerprint bool) {
 	h.time, h.stamp, h.bytes, h.malformed = p.Time, p.Stamp, uint64(len(p.Key)+len(p.Value)), p.Malformed
 	if fingerprint {
-		h.hash = Hash(p.Key, p.Value)
+		h.hash, h.key = Hashes(p.Key, p.Value)
 	}
 }
 
@@ -163,6 +164,14 @@ func (t *Topic) count(h *Held, attempt, success, failure uint64) {
 	case at < base-t.r.bounds.past || at > base+t.r.bounds.future:
 		at, class = base, OutOfBounds
 	}
+	var moment uint64
+	if success > 0 && fingerprint == PowerSumFingerprint { // before anybody has to wait
+		ms := at
+		if class != Timed {
+			ms = 0
+		}
+		moment = h.key.Moment(ms)
+	}
 	s := t.lock()
 	c := s.cur
 	if c == nil || at < c.from || at >= c.to {
@@ -192,6 +201,7 @@ func (t *Topic) count(h *Held, attempt, success, failure uint64) {
 			c.Fingerprint += h.hash
 			if fingerprint == PowerSumFingerprint {
 				c.PowerSums.Add(h.hash)
+				c.Moments.Add(moment)
 			}
 		}
 	}

@@ -81,7 +81,7 @@ var (
 		"instance", "generation", "segment", "version", "base", "owner"}
 	tallyFields = []string{"timeBeginInSec", "timeEndInSec", "totalBytes", "count", "noTimeCount", "malformedCount", "outOfBoundsCount",
 		"meanLatency", "latency95", "latency99", "maxLatency", "latencySum", "negativeLatencyCount", "negativeLatencyMax", "latencyBins",
-		"firstOffset", "lastOffset", "partial", "generationStart", "fingerprint", "powerSums", "fingerprintMode", "timeBasis", "latencyBasis",
+		"firstOffset", "lastOffset", "partial", "generationStart", "fingerprint", "powerSums", "momentSums", "fingerprintMode", "timeBasis", "latencyBasis",
 		"codec", "digest", "arrival", "sketch", "sketchMode"}
 	originalFields = []string{"uuid", "timeBeginInSec", "timeEndInSec", "topicName", "hostname", "tier", "datacenter", "totalBytes", "count",
 		"noTimeCount", "malformedCount", "meanLatency", "latency95", "latency99", "maxLatency", "owner"}
@@ -208,16 +208,21 @@ func (t *WindowTally) validate(e *InvalidError) {
 	e.require(t.Last >= -1, "lastOffset", "%d is negative", t.Last)
 	e.require((t.First < 0) == (t.Last < 0) && t.First <= t.Last, "lastOffset", "%d does not go with firstOffset %d", t.Last, t.First)
 	e.notNegative("generationStart", t.GenerationStart)
-	e.require(t.FingerprintMode != "" || t.Fingerprint == 0 && t.PowerSums == PowerSums{}, "fingerprintMode", "missing")
-	for i, s := range t.PowerSums {
-		e.require(s < prime, "powerSums", "the one at index %d is not below 2^61-1", i)
-	}
+	e.require(t.FingerprintMode != "" || t.Fingerprint == 0 && t.PowerSums == PowerSums{} && t.Moments == PowerSums{}, "fingerprintMode", "missing")
+	t.PowerSums.validate(e, "powerSums")
+	t.Moments.validate(e, "momentSums")
 	e.require(t.SketchMode != "" || len(t.Sketch) == 0, "sketchMode", "missing")
 	for _, f := range []struct{ name, s string }{
 		{"codec", t.Codec}, {"timeBasis", t.TimeBasis}, {"latencyBasis", t.LatencyBasis}, {"digest", t.Digest},
 		{"fingerprintMode", t.FingerprintMode}, {"sketchMode", t.SketchMode},
 	} {
 		e.utf8(f.name, f.s)
+	}
+}
+
+func (s *PowerSums) validate(e *InvalidError, field string) {
+	for i, sum := range s {
+		e.require(sum < prime, field, "the one at index %d is not below 2^61-1", i)
 	}
 }
 

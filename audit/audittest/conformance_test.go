@@ -96,6 +96,13 @@ func truth(held []*kgo.Record, blind bool) *audit.Tally {
 		sum.Bytes += uint64(len(key) + len(value))
 		sum.Fingerprint += audit.Hash(key, value)
 		sum.PowerSums.Add(audit.Hash(key, value))
+		ms := int64(0)
+		for _, h := range m.Headers {
+			if h.Key == audit.TimeHeader {
+				ms, _ = strconv.ParseInt(string(h.Value), 10, 64) // see stamped
+			}
+		}
+		sum.Moments.Add(audit.Moment(key, ms))
 	}
 	return &sum
 }

@@ -124,7 +124,7 @@ func says(t *testing.T, said heard, topic, tier string, attempts, successes, fai
 		t.Errorf("tier %s: %d attempts, %d successes, %d failures, %d goodbyes; want %d, %d, %d and 1",
 			tier, a, sum.Count, f, goodbyes, attempts, successes, failures)
 	}
-	if truth != nil && (sum.Bytes != truth.Bytes || sum.Fingerprint != truth.Fingerprint || sum.PowerSums != truth.PowerSums || sum.NoTime != 0) {
+	if truth != nil && (sum.Bytes != truth.Bytes || sum.Fingerprint != truth.Fingerprint || sum.PowerSums != truth.PowerSums || sum.Moments != truth.Moments || sum.NoTime != 0) {
 		t.Errorf("tier %s: %d bytes, fingerprint %x, %d without time; want %d, %x, 0",
 			tier, sum.Bytes, sum.Fingerprint, sum.NoTime, truth.Bytes, truth.Fingerprint)
 	}
