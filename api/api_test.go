@@ -149,7 +149,7 @@ func fake() *world {
 		r := &audit.Record{Kind: audit.KindWindow, Identity: id(topic, partition, window), Version: 107, Owner: "o1", Host: "h1",
 			Tally: &audit.WindowTally{First: 100, Last: 107}}
 		for i, ms := range latencies {
-			r.Tally.Add(&audit.Event{Bytes: 200, Hash: math.MaxUint64 - uint64(i), Latency: ms})
+			r.Tally.Add(&audit.Event{Bytes: 200, Hash: math.MaxUint64 - uint64(i), Moment: uint64(i) + 3, Latency: ms})
 		}
 		return r
 	}

@@ -65,11 +65,19 @@ func rowOf(r *query.Row) v1.Row {
 	}
 	if r.Originals == 0 {
 		row.Fingerprint = strconv.FormatUint(r.Fingerprint, 10)
-		for _, sum := range r.PowerSums {
-			row.PowerSums = append(row.PowerSums, strconv.FormatUint(sum, 10))
+		row.PowerSums = sumsOf(&r.PowerSums)
+		if r.Moments != (audit.PowerSums{}) {
+			row.MomentSums = sumsOf(&r.Moments)
 		}
 	}
 	return row
+}
+
+func sumsOf(sums *audit.PowerSums) (list []string) {
+	for _, sum := range sums {
+		list = append(list, strconv.FormatUint(sum, 10))
+	}
+	return list
 }
 
 func latencyOf(l *audit.Latency) v1.Latency {

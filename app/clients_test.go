@@ -107,6 +107,11 @@ func TestTheClientsPageIsRight(t *testing.T) {
 	both.Add(order)
 	both.Add(other)
 	numbers := append([]uint64{order, other, audit.Hash([]byte{}, []byte("hello")), audit.Hash(nil, nil), order + other}, both[:]...)
+	moment, another := audit.Moment([]byte("order-1"), 1769853600000), audit.Moment(nil, 1769853600000)
+	var moments audit.PowerSums
+	moments.Add(moment)
+	moments.Add(another)
+	numbers = append(append(numbers, moment, another), moments[:]...)
 	for _, n := range numbers {
 		if !strings.Contains(page, fmt.Sprint(n)) {
 			t.Errorf("%d is not in it", n)

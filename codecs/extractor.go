@@ -178,7 +178,7 @@ func (x *Extractor) Formers(windowSize time.Duration) []Former {
 
 // digests are those of the steps from the oldest up to each.
 func (x *Extractor) digests(windowSize time.Duration) (list []Former) {
-	s := fmt.Sprintf("2\nwindow=%d\nfingerprint=%q\n", windowSize.Milliseconds(), audit.FingerprintMode)
+	s := fmt.Sprintf("3\nwindow=%d\nfingerprint=%q\n", windowSize.Milliseconds(), audit.FingerprintMode)
 	for _, r := range slices.Backward(x.steps) {
 		if n := len(list); n > 0 {
 			list[n-1].Until = r.from

@@ -158,7 +158,7 @@ func TestGroupDoesNotDependOnOrderOrRepetition(t *testing.T) {
 			}
 			var tally audit.Tally
 			for version := range int64(1 + rng.IntN(4)) {
-				tally.Add(&audit.Event{Bytes: rng.IntN(1000), Hash: rng.Uint64(), Latency: rng.Int64N(1 << 20)})
+				tally.Add(&audit.Event{Bytes: rng.IntN(1000), Hash: rng.Uint64(), Moment: rng.Uint64(), Latency: rng.Int64N(1 << 20)})
 				next := *r
 				next.Version, next.Owner = version, fmt.Sprint(rng.IntN(3))
 				next.Tally = &audit.WindowTally{Tally: tally.Clone(), First: 0, Last: version}

@@ -53,6 +53,10 @@ type Row struct {
 	// Chaperone, which have none, are part of the tally.
 	Fingerprint string   `json:"fingerprint,omitempty"`
 	PowerSums   []string `json:"powerSums,omitempty"`
+	// MomentSums (seven) are power sums of hashes of key and event time alone: where
+	// they are equal at two tiers and PowerSums are not, messages were altered. Absent
+	// likewise, and where nobody has kept them.
+	MomentSums  []string `json:"momentSums,omitempty"`
 	FirstOffset *int64   `json:"firstOffset,omitempty"`
 	LastOffset  *int64   `json:"lastOffset,omitempty"`
 	Partial     bool     `json:"partial"`   // counting began in the middle of the window at some source

@@ -37,9 +37,9 @@ func (w *world) known(held []answer) string {
 	var text strings.Builder
 	for _, topic := range w.topics {
 		for _, r := range w.inOrder(windows(topic, held, query.ByDatacenter)) {
-			fmt.Fprintf(&text, "%s %s %s: count %d, bytes %d, without time %d, malformed %d, out of bounds %d, partial %t, originals %d, fingerprint %x, power sums %x\n",
+			fmt.Fprintf(&text, "%s %s %s: count %d, bytes %d, without time %d, malformed %d, out of bounds %d, partial %t, originals %d, fingerprint %x, power sums %x, of moments %x\n",
 				topic, label(r.Window), placeName(r.Tier, r.Datacenter), r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds, r.Partial, r.Originals,
-				r.Fingerprint, r.PowerSums)
+				r.Fingerprint, r.PowerSums, r.Moments)
 			fmt.Fprintf(&text, "\tlatency: sum %d, max %d, negative %d to %d, bins", r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
 			for bin, n := range r.Latency.Bins.All() {
 				fmt.Fprintf(&text, " %d:%d", bin, n)

@@ -141,7 +141,7 @@ func difference(a, b *query.Row) string {
 		return fmt.Sprintf("%+d", n)
 	case a.Originals+b.Originals > 0:
 		return "0" // they bring no fingerprint
-	case a.Fingerprint != b.Fingerprint || a.PowerSums != b.PowerSums:
+	case a.Fingerprint != b.Fingerprint || a.PowerSums != b.PowerSums || a.Moments != b.Moments:
 		return "0, others"
 	}
 	return "same"

@@ -138,7 +138,7 @@ func (w *world) topicNames() (names []string) {
 func (w *world) askClickHouse(ctx context.Context) (counts, error) {
 	text, err := httpGet(ctx, fmt.Sprintf("http://%s/?query=%s", w.engine.addr, url.QueryEscape(fmt.Sprintf(`
 		SELECT cluster, topic, partition, window_start, messages, bytes, no_time, malformed, out_of_bounds,
-			latency_bins, latency_sum, latency_max, negative_latencies, negative_latency_max, fingerprint, power_sums, first_offset, last_offset
+			latency_bins, latency_sum, latency_max, negative_latencies, negative_latency_max, fingerprint, power_sums, moment_sums, first_offset, last_offset
 		FROM %s.audit FORMAT JSONCompactEachRow SETTINGS output_format_json_quote_64bit_integers = 0`, w.database()))))
 	if err != nil {
 		return nil, fmt.Errorf("ask ClickHouse: %w", err)
@@ -149,10 +149,10 @@ func (w *world) askClickHouse(ctx context.Context) (counts, error) {
 	for lines.Scan() {
 		var c cell
 		var n count
-		bins, sums := map[string]uint64{}, []uint64{}
+		bins, sums, moments := map[string]uint64{}, []uint64{}, []uint64{}
 		t := &n.Tally
 		columns := []any{&c.cluster, &c.topic, &c.partition, &c.window, &t.Count, &t.Bytes, &t.NoTime, &t.Malformed, &t.OutOfBounds,
-			&bins, &t.Latency.Sum, &t.Latency.Max, &t.Latency.Negative, &t.Latency.NegativeMax, &t.Fingerprint, &sums, &n.First, &n.Last}
+			&bins, &t.Latency.Sum, &t.Latency.Max, &t.Latency.Negative, &t.Latency.NegativeMax, &t.Fingerprint, &sums, &moments, &n.First, &n.Last}
 		if err := json.Unmarshal(lines.Bytes(), &columns); err != nil {
 			return nil, fmt.Errorf("ask ClickHouse: line %q: %w", lines.Text(), err)
 		}
@@ -164,6 +164,7 @@ func (w *world) askClickHouse(ctx context.Context) (counts, error) {
 			t.Latency.Bins.Put(int16(bin), k)
 		}
 		copy(t.PowerSums[:], sums)
+		copy(t.Moments[:], moments)
 		got.at(c).merge(t, n.First, n.Last)
 	}
 	return got, lines.Err()
@@ -216,6 +217,11 @@ func ofREST(r *v1.Row) (n count, err error) {
 	for i, s := range r.PowerSums {
 		if t.PowerSums[i], err = strconv.ParseUint(s, 10, 64); err != nil {
 			return n, fmt.Errorf("power sums: %w", err)
+		}
+	}
+	for i, s := range r.MomentSums {
+		if t.Moments[i], err = strconv.ParseUint(s, 10, 64); err != nil {
+			return n, fmt.Errorf("moment sums: %w", err)
 		}
 	}
 	if r.FirstOffset != nil && r.LastOffset != nil {

@@ -14,7 +14,7 @@ func someLog(rng *rand.Rand, n int) (log []message) {
 	offset := rng.Int64N(3)
 	for range n {
 		log = append(log, message{offset: offset, window: 10 * rng.Int64N(6), time: 1000 * offset,
-			Event: audit.Event{Bytes: rng.IntN(100), Hash: rng.Uint64(), Latency: rng.Int64N(5000) - 100}})
+			Event: audit.Event{Bytes: rng.IntN(100), Hash: rng.Uint64(), Moment: rng.Uint64(), Latency: rng.Int64N(5000) - 100}})
 		offset += 1 + rng.Int64N(3)
 	}
 	return log
@@ -56,6 +56,7 @@ func TestLawRejectsEveryOtherContent(t *testing.T) {
 		"a generation's start":  func(s *statement) { s.start = s.version },
 		"no-time for timed":     func(s *statement) { s.tally.NoTime++ },
 		"one power sum":         func(s *statement) { s.tally.PowerSums[6]++ },
+		"one sum of moments":    func(s *statement) { s.tally.Moments[6]++ },
 		"a latency bin":         func(s *statement) { s.tally.Latency.Bins.Put(7, 1) },
 		"a message out of time": func(s *statement) { s.tally.OutOfBounds++ },
 	} {
@@ -119,7 +120,7 @@ func TestComparisonSeesEveryField(t *testing.T) {
 	for name, spoil := range map[string]func(*count){
 		"count": func(c *count) { c.Count++ }, "bytes": func(c *count) { c.Bytes-- }, "no time": func(c *count) { c.NoTime++ },
 		"malformed": func(c *count) { c.Malformed++ }, "bounds": func(c *count) { c.OutOfBounds++ }, "fingerprint": func(c *count) { c.Fingerprint++ },
-		"power sums": func(c *count) { c.PowerSums[0]++ }, "latency": func(c *count) { c.Latency.Max++ }, "first": func(c *count) { c.First++ }, "last": func(c *count) { c.Last++ },
+		"power sums": func(c *count) { c.PowerSums[0]++ }, "moments": func(c *count) { c.Moments[0]++ }, "latency": func(c *count) { c.Latency.Max++ }, "first": func(c *count) { c.First++ }, "last": func(c *count) { c.Last++ },
 	} {
 		got := truth()
 		spoil(got)

@@ -124,6 +124,10 @@ func (t *truth) message(r *kgo.Record, event int64, class audit.Class, declared 
 		event = m.time
 	}
 	m.window = audit.WindowAt(event, t.windowSize).Start
-	m.Event = audit.Event{Bytes: len(r.Key) + len(r.Value), Hash: audit.Hash(r.Key, r.Value), Class: class, Latency: m.time - event}
+	hash, key := audit.Hashes(r.Key, r.Value)
+	m.Event = audit.Event{Bytes: len(r.Key) + len(r.Value), Hash: hash, Moment: key.Moment(0), Class: class, Latency: m.time - event}
+	if class == audit.Timed {
+		m.Moment = key.Moment(event)
+	}
 	return m
 }

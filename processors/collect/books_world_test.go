@@ -121,7 +121,7 @@ func (w *bookWorld) grow(n int, stray bool) {
 		case w.IntN(40) == 0:
 			at += w.Int64N(5 * int64(w.horizon/time.Second))
 		}
-		e := counter.Event{Offset: w.end, Window: at / 600 * 600, Time: w.clock, Event: audit.Event{Bytes: w.IntN(99), Hash: w.Uint64(), Latency: w.Int64N(5000)}}
+		e := counter.Event{Offset: w.end, Window: at / 600 * 600, Time: w.clock, Event: audit.Event{Bytes: w.IntN(99), Hash: w.Uint64(), Moment: w.Uint64(), Latency: w.Int64N(5000)}}
 		w.src = append(w.src, e)
 		w.end++
 		if w.IntN(8) == 0 {

@@ -31,8 +31,13 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (read
 	if start := w.Start * 1000; ms < start || ms >= start+w.Size*1000 {
 		*w = audit.WindowAt(ms, s.Size)
 	}
-	s.Again(r, e)
+	key := s.again(r, e)
 	e.Window = w.Start
+	at := ms
+	if class != audit.Timed {
+		at = 0
+	}
+	e.Moment = key.Moment(at)
 	if e.Class, e.Latency = class, r.Time-ms; r.Time < 0 {
 		e.Latency = audit.NoLatency
 	}
@@ -41,10 +46,13 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (read
 
 // Again makes e the event of a message that has been counted and is read again, only
 // to see whether it is the same: its codec is not asked, and so not waited for.
-func (s *Subject) Again(r *logs.Record, e *counter.Event) {
+func (s *Subject) Again(r *logs.Record, e *counter.Event) { s.again(r, e) }
+
+func (s *Subject) again(r *logs.Record, e *counter.Event) (key audit.KeyHash) {
 	e.Offset, e.Time = r.Offset, r.Time
 	e.Bytes = len(r.Key) + len(r.Value)
-	e.Hash = audit.Hash(r.Key, r.Value)
+	e.Hash, key = audit.Hashes(r.Key, r.Value)
+	return key
 }
 
 // Row is the record of a row under its key in the table. The ledger is that of

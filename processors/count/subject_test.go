@@ -43,6 +43,10 @@ func TestWhatAMessageMeansToACounter(t *testing.T) {
 		t.Run(c.outcome, func(t *testing.T) {
 			c.want.Offset, c.want.Time = 42, c.time
 			c.want.Bytes, c.want.Hash = 1+len(c.value), audit.Hash([]byte("k"), []byte(c.value))
+			c.want.Moment = audit.Moment([]byte("k"), 0)
+			if c.value == timed {
+				c.want.Moment = audit.Moment([]byte("k"), 1772359230000)
+			}
 			var got counter.Event
 			s.Event(&logs.Record{Offset: 42, Message: codecs.Message{Key: []byte("k"), Value: []byte(c.value), Time: c.time}}, &w, &got)
 			if got != c.want {

@@ -124,7 +124,7 @@ func TestRowsThatRest(t *testing.T) {
 			c.Acked(c.Flush(func(Key, *Row) {}))
 			counters[i] = c
 		}
-		if each := (heap() - before) / sources / windows; each > 550 {
+		if each := (heap() - before) / sources / windows; each > 620 {
 			t.Errorf("%d bytes a row", each)
 		} else {
 			t.Logf("%d bytes a row", each)

@@ -12,7 +12,8 @@ func BenchmarkAdd(b *testing.B) {
 	o := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		e.Offset, e.Window, e.Hash, e.Latency = o, o>>8&7*600, uint64(o)*0x9e3779b97f4a7c15, o&4095
+		e.Offset, e.Window, e.Latency = o, o>>8&7*600, o&4095
+		e.Hash, e.Moment = uint64(o)*0x9e3779b97f4a7c15, uint64(o)*0x9e3779b1
 		c.Add(e)
 		o++
 	}

@@ -13,6 +13,7 @@ import (
 //
 //	R 1 segment window first last flags count bytes noTime malformed outOfBounds
 //	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n lastHash?
+//	    {M1..M7}?
 //	L 1 generation base start windows digest cutTime next segment segmentCount
 //	    total last lastHash lastTime epoch missed?{from to reason since}
 //	    newest reading n {digest until}*n
@@ -20,7 +21,7 @@ import (
 // Numbers are varints, zigzag where they are signed; hashes and power sums,
 // which use all their bits, have 8 bytes, little-endian; strings have their
 // length first; bins are written as distances. What follows the known fields is
-// left to later versions and skipped.
+// left to later versions and skipped; flags say what is there.
 const (
 	kindRow       = 'R'
 	kindLedger    = 'L'
@@ -28,6 +29,7 @@ const (
 
 	flagPartial = 1
 	flagHash    = 2       // lastHash is there
+	flagMoments = 4       // and M1..M7, the moments
 	longString  = 1 << 10 // no digest or reason is as long
 )
 
@@ -44,13 +46,14 @@ func (r *Row) Append(b []byte) []byte {
 	if r.LastHash != 0 {
 		flags |= flagHash
 	}
+	if r.Moments != (audit.PowerSums{}) {
+		flags |= flagMoments
+	}
 	w.uints(flags, r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds)
 	l := &r.Latency
 	w.uints(l.Sum, uint64(l.Max), l.Negative, uint64(l.NegativeMax))
 	w.fixed(r.Fingerprint)
-	for _, s := range r.PowerSums {
-		w.fixed(s)
-	}
+	w.sums(&r.PowerSums)
 	w.uints(uint64(l.Bins.Len()))
 	prev := audit.MinBin
 	for bin, n := range l.Bins.All() {
@@ -59,6 +62,9 @@ func (r *Row) Append(b []byte) []byte {
 	}
 	if r.LastHash != 0 {
 		w.fixed(r.LastHash)
+	}
+	if flags&flagMoments != 0 {
+		w.sums(&r.Moments)
 	}
 	return w.b
 }
@@ -154,10 +160,7 @@ func (r *reader) row(bins bool) *Row {
 	l := &w.Latency
 	l.Sum, l.Max, l.Negative, l.NegativeMax = r.uint(), r.size(), r.uint(), r.size()
 	w.Fingerprint = r.fixed()
-	for i := range w.PowerSums {
-		w.PowerSums[i] = r.fixed()
-		r.check(w.PowerSums[i] < 1<<61, "a power sum is too large")
-	}
+	w.PowerSums = r.sums()
 	bin := int64(audit.MinBin)
 	for n := r.uint(); n > 0 && r.bad == ""; n-- {
 		step, count := r.uint(), r.uint()
@@ -169,6 +172,9 @@ func (r *reader) row(bins bool) *Row {
 	}
 	if flags&flagHash != 0 {
 		w.LastHash = r.fixed()
+	}
+	if flags&flagMoments != 0 {
+		w.Moments = r.sums()
 	}
 	r.check(w.Segment >= 0 && w.First >= 0 && w.First <= w.Last, "segment or offsets cannot be")
 	return w
@@ -222,6 +228,12 @@ func (w *writer) uints(xs ...uint64) {
 }
 
 func (w *writer) fixed(x uint64) { w.b = binary.LittleEndian.AppendUint64(w.b, x) }
+
+func (w *writer) sums(sums *audit.PowerSums) {
+	for _, s := range sums {
+		w.fixed(s)
+	}
+}
 
 func (w *writer) string(s string) {
 	w.uints(uint64(len(s)))
@@ -280,6 +292,14 @@ func (r *reader) fixed() uint64 {
 		return 0
 	}
 	return binary.LittleEndian.Uint64(b)
+}
+
+func (r *reader) sums() (sums audit.PowerSums) {
+	for i := range sums {
+		sums[i] = r.fixed()
+		r.check(sums[i] < 1<<61, "a power sum is too large")
+	}
+	return sums
 }
 
 func (r *reader) string() string {

@@ -13,7 +13,7 @@ import (
 func sampleRow() *Row {
 	r := &Row{Segment: 3, Window: -600, First: 17, Last: 1 << 40, LastHash: math.MaxUint64 - 1, Partial: true}
 	for i := range 500 {
-		r.Tally.Add(&audit.Event{Bytes: i, Hash: uint64(i) * 0x9e3779b97f4a7c15, Class: audit.Class(max(0, i-496)), Latency: int64(i*i - 100)})
+		r.Tally.Add(&audit.Event{Bytes: i, Hash: uint64(i) * 0x9e3779b97f4a7c15, Moment: uint64(i) * 0x9e3779b1, Class: audit.Class(max(0, i-496)), Latency: int64(i*i - 100)})
 	}
 	r.Latency.Add(math.MaxInt64)
 	r.Latency.Add(math.MinInt64)
@@ -101,11 +101,20 @@ func TestEncoding(t *testing.T) {
 			t.Errorf("%+v, %v", got.Ledger, err)
 		}
 	})
+	t.Run("a row of an older program has no moments", func(t *testing.T) {
+		r := sampleRow()
+		r.Moments = audit.PowerSums{}
+		e, err := Decode(r.Append(nil))
+		if err != nil || !sameRow(e.Row, r) || len(sampleRow().Append(nil)) != len(r.Append(nil))+7*8 {
+			t.Errorf("%+v, %v", e.Row, err)
+		}
+	})
 	t.Run("what cannot be is refused", func(t *testing.T) {
 		for name, change := range map[string]func(*Row, *Ledger){
 			"last before first":        func(r *Row, _ *Ledger) { r.Last = r.First - 1 },
 			"negative segment":         func(r *Row, _ *Ledger) { r.Segment = -1 },
 			"power sum":                func(r *Row, _ *Ledger) { r.PowerSums[6] = 1 << 61 },
+			"moment sum":               func(r *Row, _ *Ledger) { r.Moments[0] = math.MaxUint64 },
 			"negative maximum":         func(r *Row, _ *Ledger) { r.Latency.Max = -1 },
 			"next before start":        func(_ *Row, l *Ledger) { l.Next = l.Start - 1 },
 			"last not before next":     func(_ *Row, l *Ledger) { l.Last = l.Next },

@@ -170,6 +170,7 @@ func (s *source) grow(r *rand.Rand, h *shape, off int64, n int) {
 			Offset: off, Window: h.window(r, i, off), Time: off * 1000,
 			Event: audit.Event{Bytes: r.IntN(100), Hash: r.Uint64(), Latency: r.Int64N(5000) - 100, Class: audit.Class(max(0, r.IntN(40)-36))},
 		}
+		e.Moment = e.Hash * 0x9e3779b97f4a7c15
 		if h.hostile > 0 && r.IntN(4) == 0 {
 			e.Time = []int64{-1, 0, r.Int64(), math.MaxInt64}[r.IntN(4)] // no clock is to be trusted, no broker's either
 		}

@@ -66,6 +66,7 @@ var recordColumns = append(identityColumns[:len(identityColumns):len(identityCol
 	{"negative_latency_max", "Int64", func(r *audit.Record) any { return r.Tally.Latency.NegativeMax }},
 	{"fingerprint", "UInt64", func(r *audit.Record) any { return r.Tally.Fingerprint }},
 	{"power_sums", "Array(UInt64)", func(r *audit.Record) any { return r.Tally.PowerSums[:] }},
+	{"moment_sums", "Array(UInt64)", func(r *audit.Record) any { return r.Tally.Moments[:] }},
 	{"fingerprint_mode", lowCardinality, func(r *audit.Record) any { return r.Tally.FingerprintMode }},
 
 	{"first_offset", "Int64", func(r *audit.Record) any { return r.Tally.First }},

@@ -34,13 +34,13 @@ func (s *Sink) Windows(ctx context.Context, q query.Windows) ([]query.Row, error
 	err := s.query(ctx, "query windows", sql, args, func(scan func(...any) error) error {
 		row := query.Row{Topic: q.Topic}
 		var partition int32
-		var sums []uint64
+		var sums, moments []uint64
 		var bins map[int16]uint64
 		var sources, originals uint64
 		t := &row.Tally
 		if err := scan(&row.Start, &row.Size, &row.Tier, &row.Datacenter, &row.Cluster, &partition,
 			&t.Count, &t.Bytes, &t.NoTime, &t.Malformed, &t.OutOfBounds,
-			&bins, &t.Latency.Sum, &t.Latency.Max, &t.Latency.Negative, &t.Latency.NegativeMax, &t.Fingerprint, &sums,
+			&bins, &t.Latency.Sum, &t.Latency.Max, &t.Latency.Negative, &t.Latency.NegativeMax, &t.Fingerprint, &sums, &moments,
 			&row.First, &row.Last, &row.Partial, &sources, &originals); err != nil {
 			return err
 		}
@@ -48,6 +48,7 @@ func (s *Sink) Windows(ctx context.Context, q query.Windows) ([]query.Row, error
 			t.Latency.Bins.Put(bin, n)
 		}
 		copy(t.PowerSums[:], sums)
+		copy(t.Moments[:], moments) // none in rows of before there were any
 		row.Sources, row.Originals = int(sources), int(originals)
 		if slices.Contains(q.By, query.ByPartition) && partition != audit.NoPartition {
 			row.Partition = &partition
@@ -90,6 +91,7 @@ func windowsSQL(q query.Windows) (string, []any) {
 	sumMap(latency_bins), sum(latency_sum), max(latency_max), sum(negative_latencies), max(negative_latency_max),
 	sum(fingerprint),
 	arrayMap(s -> toUInt64(s % 2305843009213693951), sumForEach(arrayMap(s -> toUInt128(s), power_sums))),
+	arrayMap(s -> toUInt64(s % 2305843009213693951), sumForEach(arrayMap(s -> toUInt128(s), moment_sums))),
 	if(countIf(first_offset >= 0) = 0, -1, minIf(first_offset, first_offset >= 0)), max(last_offset), max(partial),
 	uniqExactIf((datacenter, cluster, topic_id, partition, instance), original = ''), countIf(original != '')
 FROM audit

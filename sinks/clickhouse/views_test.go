@@ -33,7 +33,7 @@ func TestViewsSayWhatGroupSays(t *testing.T) {
 		}
 		r.Tally.Partial = rng.IntN(20) == 0
 		for range rng.IntN(200) {
-			r.Tally.Add(&audit.Event{Bytes: rng.IntN(500), Hash: rng.Uint64(), Class: audit.Class(rng.IntN(4)), Latency: int64(math.Exp(rng.NormFloat64()*3+4)) - 9})
+			r.Tally.Add(&audit.Event{Bytes: rng.IntN(500), Hash: rng.Uint64(), Moment: rng.Uint64(), Class: audit.Class(rng.IntN(4)), Latency: int64(math.Exp(rng.NormFloat64()*3+4)) - 9})
 		}
 		written = append(written, r)
 	}
@@ -109,7 +109,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 		},
 		Physical: "west.d", Version: 5, Base: 3, Owner: "f", Host: "g",
 		Tally: &audit.WindowTally{
-			Tally: audit.Tally{Count: 6, Bytes: 7, NoTime: 8, Malformed: 9, OutOfBounds: 10, Fingerprint: 11, PowerSums: audit.PowerSums{1, 2, 3, 4, 5, 6, 7}},
+			Tally: audit.Tally{Count: 6, Bytes: 7, NoTime: 8, Malformed: 9, OutOfBounds: 10, Fingerprint: 11, PowerSums: audit.PowerSums{1, 2, 3, 4, 5, 6, 7}, Moments: audit.PowerSums{7, 6, 5, 4, 3, 2, 1}},
 			First: 12, Last: 13, Partial: true, GenerationStart: 14, Codec: "h", TimeBasis: "i", LatencyBasis: "j", Digest: "k", FingerprintMode: "l",
 			Arrival: &audit.Latency{Sum: 15, Max: 16, Negative: 17, NegativeMax: 18}, Sketch: []byte("m"), SketchMode: "n",
 		},
@@ -134,7 +134,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	for _, c := range []struct{ sql, want string }{
 		{"SELECT toString(tuple(* EXCEPT written_at)) FROM " + db + "audit",
 			"('d','2026-11-21 18:20:00',1795285200,600,'a','b','c','AQAAAAAAAAAAAAAAAAAAAA',2,'e',3,4,'o',5,3,'f','g','west.d'," +
-				"6,7,8,9,10,{28:29},24,25,26,27,11,[1,2,3,4,5,6,7],'l',12,13,true,14,'h','i','j','k',true,{30:31},15,16,17,18,'m','n',19,20,21,22,23,32,33,2.5,NULL,NULL,NULL,'')"},
+				"6,7,8,9,10,{28:29},24,25,26,27,11,[1,2,3,4,5,6,7],[7,6,5,4,3,2,1],'l',12,13,true,14,'h','i','j','k',true,{30:31},15,16,17,18,'m','n',19,20,21,22,23,32,33,2.5,NULL,NULL,NULL,'')"},
 		{"SELECT toString(tuple(* EXCEPT written_at)) FROM " + db + "audit_events FINAL WHERE kind = 'progress'",
 			"('progress','d','a','','','',-1,'',0,0,'f',1,0,'f','','',2,3,[1],[2],[3],[4],[5],[6],[7],[8],[9],[10],[11],['yes'],0,0,'',0,0,0,0,0,0,0,0,0,'')"},
 		{"SELECT toString((missed_from, missed_to, missed_reason, missed_since, missed_until, writer)) FROM " + db + "audit_events FINAL WHERE kind = 'missed'",

@@ -26,7 +26,7 @@ func percentiles(t *testing.T, s *store) {
 			for range 2000 {
 				ms := int64(math.Exp(rng.NormFloat64()*1.5 + 5))
 				all = append(all, float64(ms))
-				r.Tally.Add(&audit.Event{Hash: rng.Uint64(), Latency: ms})
+				r.Tally.Add(&audit.Event{Hash: rng.Uint64(), Moment: rng.Uint64(), Latency: ms})
 			}
 		}))
 	}

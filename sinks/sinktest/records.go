@@ -29,7 +29,7 @@ func record(start, version int64, count uint64, changes ...func(*audit.Record)) 
 		change(r)
 	}
 	for i := range count {
-		r.Tally.Add(&audit.Event{Bytes: 100 + int(i), Hash: (uint64(start) + i + 1) * 0x9e3779b97f4a7c15, Class: audit.Class(i % 4), Latency: int64(i*i*37) - 5})
+		r.Tally.Add(&audit.Event{Bytes: 100 + int(i), Hash: (uint64(start) + i + 1) * 0x9e3779b97f4a7c15, Moment: (uint64(start) + i) << 57, Class: audit.Class(i % 4), Latency: int64(i*i*37) - 5})
 	}
 	return r
 }

@@ -70,9 +70,9 @@ func show(rows []query.Row) (s string) {
 		if r.Partition != nil {
 			partition = fmt.Sprint(*r.Partition)
 		}
-		s += fmt.Sprintf("\n  %q %d+%d %q/%q/%q/%s [%d,%d] partial=%t sources=%d originals=%d count=%d bytes=%d no-time=%d malformed=%d out=%d fp=%d sums=%d latency=%d bins sum=%d max=%d negative=%d/%d",
+		s += fmt.Sprintf("\n  %q %d+%d %q/%q/%q/%s [%d,%d] partial=%t sources=%d originals=%d count=%d bytes=%d no-time=%d malformed=%d out=%d fp=%d sums=%d moments=%d latency=%d bins sum=%d max=%d negative=%d/%d",
 			r.Topic, r.Start, r.Size, r.Tier, r.Datacenter, r.Cluster, partition, r.First, r.Last, r.Partial, r.Sources, r.Originals, r.Count, r.Bytes, r.NoTime,
-			r.Malformed, r.OutOfBounds, r.Fingerprint, r.PowerSums, r.Latency.Bins.Len(), r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
+			r.Malformed, r.OutOfBounds, r.Fingerprint, r.PowerSums, r.Moments, r.Latency.Bins.Len(), r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
 	}
 	return s
 }

@@ -174,6 +174,7 @@ func edges(_ *testing.T, s *store) {
 		t.Fingerprint = math.MaxUint64 - 1
 		for i := range t.PowerSums {
 			t.PowerSums[i] = 1<<61 - 2 - uint64(i)
+			t.Moments[i] = 1<<61 - 20 + uint64(i)
 		}
 		t.Latency.Sum, t.Latency.Max, t.Latency.Negative, t.Latency.NegativeMax = 1<<62, math.MaxInt64, 1<<61, math.MaxInt64
 		t.Latency.Bins.Put(audit.MinBin, 1<<40)
