@@ -49,6 +49,16 @@ func (l *Latency) Equal(o *Latency) bool {
 	return l.Sum == o.Sum && l.Max == o.Max && l.Negative == o.Negative && l.NegativeMax == o.NegativeMax && l.Bins.Equal(o.Bins)
 }
 
+// Empty says that nothing has been added.
+func (l *Latency) Empty() bool { return l.Bins.Len() == 0 && l.Negative == 0 }
+
+// Clone is a copy that shares nothing with l.
+func (l *Latency) Clone() Latency {
+	c := *l
+	c.Bins = l.Bins.Clone()
+	return c
+}
+
 // Count is the number of latencies that are not negative.
 func (l *Latency) Count() uint64 { return l.Bins.Count() }
 

@@ -79,7 +79,7 @@ func (t *Tally) Merge(o *Tally) {
 // Clone is a copy that shares nothing with t.
 func (t *Tally) Clone() Tally {
 	c := *t
-	c.Latency.Bins = t.Latency.Bins.Clone()
+	c.Latency = t.Latency.Clone()
 	return c
 }
 

@@ -68,7 +68,7 @@ func filledCounter(source int, put func(counter.Key, *counter.Row)) (*counter.Co
 	c.Acked(c.Flush(nil))
 	c.Confirmed()
 	for o := range int64(segmentWindows * rowMessages) {
-		c.Add(&counter.Event{Offset: o, Window: o / rowMessages * windowMs / 1000, Time: o, Event: audit.Event{
+		c.Add(&counter.Event{Offset: o, Window: o / rowMessages * windowMs / 1000, Time: o, Arrival: audit.NoLatency, Event: audit.Event{
 			Bytes: small, Hash: rng.Uint64(), Moment: rng.Uint64(), Latency: int64(math.Exp(rng.Float64() * math.Log(15*60*1000))),
 		}})
 	}

@@ -55,7 +55,7 @@ func (x *source) read(w *world, n int) {
 	records, next := x.topic.read(x.log, x.position, n)
 	var e counter.Event
 	for i := range records {
-		x.subject.Event(&records[i], &x.window, &e) // always ready: stories use no registry
+		x.subject.Event(&records[i], audit.NoLatency, &x.window, &e) // always ready: stories use no registry
 		w.spoil(&e, w)
 		x.c.Add(&e)
 	}

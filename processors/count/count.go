@@ -65,7 +65,8 @@ type Options struct {
 	// GoneFor is how long a source must have been gone before its entries are
 	// deleted from the table; 7 days if zero.
 	GoneFor time.Duration
-	// Now is the clock for that, and for nothing that is counted; time.Now if nil.
+	// Now is the clock for that, and for when messages are read: arrival latencies are
+	// all that is counted by a clock. time.Now if nil.
 	Now   func() time.Time
 	Extra []goka.ProcessorOption // for tests
 }

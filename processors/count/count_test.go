@@ -402,6 +402,42 @@ func TestTwoInstancesShareTheWork(t *testing.T) {
 	})
 }
 
+// Only of what is read as it is written, and only by a reader that knows when it is.
+func TestArrivalIsMeasured(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
+		orders := w.prefix + "orders"
+		must(t, c.CreateTopic(t.Context(), orders, 1, nil))
+		const backlog, then = 300, 40
+		w.produce(orders, 0, backlog)
+		w.instance(nil)
+		w.agree()
+		measured := func() (n, timed uint64, most int64) {
+			for _, r := range w.best {
+				timed += r.Tally.Latency.Count() + r.Tally.Latency.Negative
+				if a := r.Tally.Arrival; a != nil {
+					n, most = n+a.Count()+a.Negative, max(most, a.Max)
+				}
+			}
+			return n, timed, most
+		}
+		w.await("what was there to be counted without arrival", func() bool { n, timed, _ := measured(); return n == 0 && timed > 0 })
+		if !w.inPlace {
+			w.produce(orders, 0, then)
+			w.agree()
+			w.await("sarama not to measure", func() bool { n, _, _ := measured(); return n == 0 })
+			return
+		}
+		for range 20 { // one at a time: until it has noticed that it is level, they are late
+			w.produce(orders, 0, then/20)
+			w.agree()
+		}
+		w.await("arrivals", func() bool {
+			n, timed, most := measured()
+			return n > 0 && n <= then && n <= timed && most > 0 && most < (16*time.Minute).Milliseconds()
+		})
+	})
+}
+
 func TestRecreatedTopicIsAnotherSource(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *kafkatest.Cluster, w *world) {
 		orders := w.prefix + "orders"

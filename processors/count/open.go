@@ -267,7 +267,7 @@ func (s *shard) read(reader logs.Reader, x *source, e edges) error {
 	if last := x.c.ReadFrom(e.start); last < from.Next {
 		from.Last = last
 	}
-	x.reader, x.reading, x.paused, x.lost, x.opened = reader, true, false, nil, time.Now()
+	x.reader, x.reading, x.paused, x.lost, x.opened, x.pace = reader, true, false, nil, time.Now(), pace{}
 	x.mu.Unlock()
 	if err := reader.Open(x.Source, from, x); err != nil {
 		x.mu.Lock()

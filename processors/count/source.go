@@ -28,6 +28,7 @@ type source struct {
 	out      int              // rows handed out and not acknowledged
 	e        counter.Event    // of the message at hand; here so that it is not allocated
 	window   audit.Window     // of the last message
+	pace     pace             // at which it is read; begins anew where the reader was made to wait
 	reader   logs.Reader      // that reads it, or did last; nil if none has
 	old      bool             // is not to be read in place
 	reading  bool             // the reader has it open
@@ -52,12 +53,16 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 	defer x.mu.Unlock()
 	x.trouble = nil
 	bytes := 0
+	read := int64(audit.NoLatency)
+	if x.pace.takes(b) && len(b.Records) > 0 {
+		read = x.shard.p.o.Now().UnixMilli()
+	}
 	before := x.c.Stats()
 	begin, n := x.c.Next(), 0
 	for ; n < len(b.Records); n++ {
 		if r := &b.Records[n]; r.Offset < begin {
 			x.subject.Again(r, &x.e)
-		} else if !x.subject.Event(r, &x.window, &x.e) {
+		} else if !x.subject.Event(r, read, &x.window, &x.e) {
 			break
 		}
 		x.c.Add(&x.e)
@@ -85,7 +90,7 @@ func (x *source) Batch(b *logs.Batch) (more bool) {
 		return false
 	}
 	if x.c.Pending() > x.shard.p.o.MaxPending || over && x.closed > 0 {
-		x.paused = true
+		x.paused, x.pace = true, pace{}
 		x.shard.p.metrics.pauses.Inc()
 		x.shard.hurry()
 		return false
@@ -103,7 +108,7 @@ func (x *source) weigh() (over bool) {
 // Lost notes that the reader has given up the source.
 func (x *source) Lost(err error) {
 	x.mu.Lock()
-	x.reading, x.paused = false, false
+	x.reading, x.paused, x.pace = false, false, pace{}
 	x.lost = err
 	x.retry = time.Now().Add(retryAfter)
 	switch {

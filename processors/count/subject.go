@@ -17,10 +17,11 @@ type Subject struct {
 	Extract        *codecs.Extractor
 }
 
-// Event makes e the event of a message. The window is that of the message
+// Event makes e the event of a message that was read when a clock said read, Unix
+// milliseconds; audit.NoLatency where its arrival is not to be measured. The window is that of the message
 // before, or zero: most messages fall into the same one again. A message whose codec
 // is not ready has none: see codecs.Learner.
-func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (ready bool) {
+func (s *Subject) Event(r *logs.Record, read int64, w *audit.Window, e *counter.Event) (ready bool) {
 	ms, class, ready := s.Extract.Extract(&r.Message)
 	if !ready {
 		return false
@@ -33,14 +34,17 @@ func (s *Subject) Event(r *logs.Record, w *audit.Window, e *counter.Event) (read
 	}
 	key := s.again(r, e)
 	e.Window = w.Start
-	at := ms
-	if class != audit.Timed {
-		at = 0
-	}
-	e.Moment = key.Moment(at)
 	if e.Class, e.Latency = class, r.Time-ms; r.Time < 0 {
 		e.Latency = audit.NoLatency
 	}
+	e.Arrival = audit.NoLatency
+	switch {
+	case class != audit.Timed:
+		ms = 0
+	case read != audit.NoLatency:
+		e.Arrival = read - ms
+	}
+	e.Moment = key.Moment(ms)
 	return true
 }
 
@@ -55,13 +59,14 @@ func (s *Subject) again(r *logs.Record, e *counter.Event) (key audit.KeyHash) {
 	return key
 }
 
-// Row is the record of a row under its key in the table. The ledger is that of
+// Row is the record of a row under its key in the table, with which it shares what is
+// large. The ledger is that of
 // the generation.
 func (s *Subject) Row(k counter.Key, r *counter.Row, led *counter.Ledger) *audit.Record {
 	id := s.Identity
 	id.Start = r.Window
 	id.Generation, id.Segment = k.Generation, k.Segment
-	return &audit.Record{
+	rec := &audit.Record{
 		Kind: audit.KindWindow, Identity: id, Physical: s.Physical, Version: r.Last, Base: led.Base, Owner: k.Owner, Host: s.Host,
 		Tally: &audit.WindowTally{
 			Tally: r.Tally, First: r.First, Last: r.Last, Partial: r.Partial, GenerationStart: led.Start,
@@ -69,6 +74,10 @@ func (s *Subject) Row(k counter.Key, r *counter.Row, led *counter.Ledger) *audit
 			FingerprintMode: audit.FingerprintMode,
 		},
 	}
+	if !r.Arrival.Empty() {
+		rec.Tally.Arrival = &r.Arrival
+	}
+	return rec
 }
 
 // Missed states what was missed before the generation of a ledger, which has a

@@ -48,9 +48,16 @@ func TestWhatAMessageMeansToACounter(t *testing.T) {
 				c.want.Moment = audit.Moment([]byte("k"), 1772359230000)
 			}
 			var got counter.Event
-			s.Event(&logs.Record{Offset: 42, Message: codecs.Message{Key: []byte("k"), Value: []byte(c.value), Time: c.time}}, &w, &got)
-			if got != c.want {
+			s.Event(&logs.Record{Offset: 42, Message: codecs.Message{Key: []byte("k"), Value: []byte(c.value), Time: c.time}}, audit.NoLatency, &w, &got)
+			if c.want.Arrival = audit.NoLatency; got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
+			}
+			s.Event(&logs.Record{Offset: 42, Message: codecs.Message{Key: []byte("k"), Value: []byte(c.value), Time: c.time}}, 1772359240000, &w, &got)
+			if c.value == timed {
+				c.want.Arrival = 10_000
+			}
+			if got != c.want {
+				t.Errorf("read when the clock is known: got  %+v\nwant %+v", got, c.want)
 			}
 		})
 	}

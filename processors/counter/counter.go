@@ -15,6 +15,9 @@ type Event struct {
 	Offset int64
 	Window int64 // start, Unix seconds; depends on the message alone, never on a clock
 	Time   int64 // record timestamp, Unix milliseconds; negative if there is none
+	// Arrival is the milliseconds from the event time until the message was read, or
+	// audit.NoLatency; ignored unless Class is Timed. It is all here that depends on a clock.
+	Arrival int64
 	audit.Event
 }
 
@@ -118,6 +121,9 @@ func (c *Counter) Add(e *Event) {
 	}
 	r.Last, r.LastHash = e.Offset, e.Hash
 	r.Tally.Add(&e.Event)
+	if e.Class == audit.Timed && e.Arrival != audit.NoLatency {
+		r.Arrival.Add(e.Arrival)
+	}
 	c.stats.Counted++
 	c.touch(r)
 }

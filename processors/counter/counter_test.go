@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/chaperone-audit/chaperone/audit"
 )
 
 func TestCounting(t *testing.T) {
@@ -219,4 +221,38 @@ func TestSegments(t *testing.T) {
 		}
 		owner("c")
 	})
+}
+
+// A message has an arrival if its reader says so. It goes with the row, through
+// restarts, and those that are read again do not count again.
+func TestArrivalIsCountedOnceAndGoesWithTheRow(t *testing.T) {
+	tab := table{}
+	c := tab.started(t, "a")
+	arrives := func(c *Counter, o, ms int64, class audit.Class) {
+		e := event(o, 0)
+		e.Arrival, e.Class = ms, class
+		c.Add(e)
+	}
+	arrives(c, 0, 100, audit.Timed)
+	arrives(c, 1, -3, audit.Timed)
+	arrives(c, 2, audit.NoLatency, audit.Timed)
+	arrives(c, 3, 7, audit.NoTime)
+	tab.round(t, c)
+	arrives(c, 4, 900, audit.Timed)
+	tab.rows(c) // and dies
+
+	c = tab.started(t, "b")
+	for o := c.Next(); o < 5; o++ {
+		arrives(c, o, 60_000, audit.Timed) // late, because we are
+	}
+	arrives(c, 5, 200, audit.Timed)
+	tab.round(t, c)
+	var want audit.Latency
+	for _, ms := range []int64{100, -3, 900, 200} {
+		want.Add(ms)
+	}
+	r := tab.row(t, Key{Owner: "b"})
+	if !r.Arrival.Equal(&want) || r.Count != 6 {
+		t.Errorf("%d messages, arrival %+v, want %+v", r.Count, r.Arrival, want)
+	}
 }

@@ -13,7 +13,7 @@ import (
 //
 //	R 1 segment window first last flags count bytes noTime malformed outOfBounds
 //	    latency{sum max negative negativeMax} fingerprint S1..S7 n {bin count}*n lastHash?
-//	    {M1..M7}?
+//	    {M1..M7}? arrival{sum max negative negativeMax n {bin count}*n}?
 //	L 1 generation base start windows digest cutTime next segment segmentCount
 //	    total last lastHash lastTime epoch missed?{from to reason since}
 //	    newest reading n {digest until}*n
@@ -30,6 +30,7 @@ const (
 	flagPartial = 1
 	flagHash    = 2       // lastHash is there
 	flagMoments = 4       // and M1..M7, the moments
+	flagArrival = 8       // and arrival
 	longString  = 1 << 10 // no digest or reason is as long
 )
 
@@ -49,22 +50,23 @@ func (r *Row) Append(b []byte) []byte {
 	if r.Moments != (audit.PowerSums{}) {
 		flags |= flagMoments
 	}
+	if !r.Arrival.Empty() {
+		flags |= flagArrival
+	}
 	w.uints(flags, r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds)
-	l := &r.Latency
-	w.uints(l.Sum, uint64(l.Max), l.Negative, uint64(l.NegativeMax))
+	w.extremes(&r.Latency)
 	w.fixed(r.Fingerprint)
 	w.sums(&r.PowerSums)
-	w.uints(uint64(l.Bins.Len()))
-	prev := audit.MinBin
-	for bin, n := range l.Bins.All() {
-		w.uints(uint64(bin-prev), n)
-		prev = bin
-	}
+	w.bins(&r.Latency)
 	if r.LastHash != 0 {
 		w.fixed(r.LastHash)
 	}
 	if flags&flagMoments != 0 {
 		w.sums(&r.Moments)
+	}
+	if flags&flagArrival != 0 {
+		w.extremes(&r.Arrival)
+		w.bins(&r.Arrival)
 	}
 	return w.b
 }
@@ -157,24 +159,19 @@ func (r *reader) row(bins bool) *Row {
 	flags := r.uint()
 	w.Partial = flags&flagPartial != 0
 	w.Count, w.Bytes, w.NoTime, w.Malformed, w.OutOfBounds = r.uint(), r.uint(), r.uint(), r.uint(), r.uint()
-	l := &w.Latency
-	l.Sum, l.Max, l.Negative, l.NegativeMax = r.uint(), r.size(), r.uint(), r.size()
+	r.extremes(&w.Latency)
 	w.Fingerprint = r.fixed()
 	w.PowerSums = r.sums()
-	bin := int64(audit.MinBin)
-	for n := r.uint(); n > 0 && r.bad == ""; n-- {
-		step, count := r.uint(), r.uint()
-		bin += int64(min(step, math.MaxInt16))
-		r.check(bin <= int64(audit.MaxBin) && count > 0, "a latency bin is out of range or empty")
-		if bins && r.bad == "" {
-			l.Bins.Put(int16(bin), count)
-		}
-	}
+	r.bins(&w.Latency, bins)
 	if flags&flagHash != 0 {
 		w.LastHash = r.fixed()
 	}
 	if flags&flagMoments != 0 {
 		w.Moments = r.sums()
+	}
+	if flags&flagArrival != 0 {
+		r.extremes(&w.Arrival)
+		r.bins(&w.Arrival, bins)
 	}
 	r.check(w.Segment >= 0 && w.First >= 0 && w.First <= w.Last, "segment or offsets cannot be")
 	return w
@@ -228,6 +225,19 @@ func (w *writer) uints(xs ...uint64) {
 }
 
 func (w *writer) fixed(x uint64) { w.b = binary.LittleEndian.AppendUint64(w.b, x) }
+
+func (w *writer) extremes(l *audit.Latency) {
+	w.uints(l.Sum, uint64(l.Max), l.Negative, uint64(l.NegativeMax))
+}
+
+func (w *writer) bins(l *audit.Latency) {
+	w.uints(uint64(l.Bins.Len()))
+	prev := audit.MinBin
+	for bin, n := range l.Bins.All() {
+		w.uints(uint64(bin-prev), n)
+		prev = bin
+	}
+}
 
 func (w *writer) sums(sums *audit.PowerSums) {
 	for _, s := range sums {
@@ -292,6 +302,23 @@ func (r *reader) fixed() uint64 {
 		return 0
 	}
 	return binary.LittleEndian.Uint64(b)
+}
+
+func (r *reader) extremes(l *audit.Latency) {
+	l.Sum, l.Max, l.Negative, l.NegativeMax = r.uint(), r.size(), r.uint(), r.size()
+}
+
+// bins checks them, and keeps them if they are wanted.
+func (r *reader) bins(l *audit.Latency, wanted bool) {
+	bin := int64(audit.MinBin)
+	for n := r.uint(); n > 0 && r.bad == ""; n-- {
+		step, count := r.uint(), r.uint()
+		bin += int64(min(step, math.MaxInt16))
+		r.check(bin <= int64(audit.MaxBin) && count > 0, "a latency bin is out of range or empty")
+		if wanted && r.bad == "" {
+			l.Bins.Put(int16(bin), count)
+		}
+	}
 }
 
 func (r *reader) sums() (sums audit.PowerSums) {

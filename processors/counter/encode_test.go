@@ -15,6 +15,9 @@ func sampleRow() *Row {
 	for i := range 500 {
 		r.Tally.Add(&audit.Event{Bytes: i, Hash: uint64(i) * 0x9e3779b97f4a7c15, Moment: uint64(i) * 0x9e3779b1, Class: audit.Class(max(0, i-496)), Latency: int64(i*i - 100)})
 	}
+	for i := range int64(300) {
+		r.Arrival.Add(i*i*i - 100)
+	}
 	r.Latency.Add(math.MaxInt64)
 	r.Latency.Add(math.MinInt64)
 	return r
@@ -46,7 +49,7 @@ func TestEncoding(t *testing.T) {
 	t.Run("a row comes back whole", func(t *testing.T) {
 		r := sampleRow()
 		e, err := Decode(r.Append(nil))
-		if err != nil || e.Row == nil || e.Ledger != nil || !sameRow(e.Row, r) {
+		if err != nil || e.Row == nil || e.Ledger != nil || !sameRow(e.Row, r) || !e.Row.Arrival.Equal(&r.Arrival) {
 			t.Errorf("%+v, %v", e.Row, err)
 		}
 		if empty, err := Decode((&Row{}).Append(nil)); err != nil || !sameRow(empty.Row, &Row{}) {
@@ -65,7 +68,8 @@ func TestEncoding(t *testing.T) {
 	t.Run("a row that is peeked at says what it begins with, and has the rest", func(t *testing.T) {
 		r := sampleRow()
 		e, err := Peek(r.Append(nil))
-		if err != nil || e.Row.First != r.First || e.Row.Last != r.Last || e.Row.Count != r.Count || e.Row.Latency.Bins.Len() != 0 || !sameRow(e.Row.clone(), r) {
+		if err != nil || e.Row.First != r.First || e.Row.Last != r.Last || e.Row.Count != r.Count || e.Row.Latency.Bins.Len() != 0 || e.Row.Arrival.Bins.Len() != 0 ||
+			!sameRow(e.Row.clone(), r) || !e.Row.clone().Arrival.Equal(&r.Arrival) {
 			t.Errorf("%+v, %v", e.Row, err)
 		}
 		for n := range r.Append(nil) {
@@ -101,11 +105,13 @@ func TestEncoding(t *testing.T) {
 			t.Errorf("%+v, %v", got.Ledger, err)
 		}
 	})
-	t.Run("a row of an older program has no moments", func(t *testing.T) {
+	t.Run("a row of an older program has no moments and no arrival", func(t *testing.T) {
 		r := sampleRow()
+		r.Arrival = audit.Latency{}
+		with := len(r.Append(nil))
 		r.Moments = audit.PowerSums{}
 		e, err := Decode(r.Append(nil))
-		if err != nil || !sameRow(e.Row, r) || len(sampleRow().Append(nil)) != len(r.Append(nil))+7*8 {
+		if err != nil || !sameRow(e.Row, r) || !e.Row.Arrival.Empty() || with != len(r.Append(nil))+7*8 {
 			t.Errorf("%+v, %v", e.Row, err)
 		}
 	})
@@ -115,6 +121,7 @@ func TestEncoding(t *testing.T) {
 			"negative segment":         func(r *Row, _ *Ledger) { r.Segment = -1 },
 			"power sum":                func(r *Row, _ *Ledger) { r.PowerSums[6] = 1 << 61 },
 			"moment sum":               func(r *Row, _ *Ledger) { r.Moments[0] = math.MaxUint64 },
+			"negative arrival":         func(r *Row, _ *Ledger) { r.Arrival.NegativeMax = -1 },
 			"negative maximum":         func(r *Row, _ *Ledger) { r.Latency.Max = -1 },
 			"next before start":        func(_ *Row, l *Ledger) { l.Next = l.Start - 1 },
 			"last not before next":     func(_ *Row, l *Ledger) { l.Last = l.Next },

@@ -8,7 +8,7 @@ import (
 
 // event is the message at an offset, in a window, one second after the last.
 func event(offset, window int64) *Event {
-	return &Event{Offset: offset, Window: window, Time: offset * 1000, Event: audit.Event{Bytes: 10, Hash: uint64(offset)*0x9e3779b97f4a7c15 + 1, Moment: uint64(offset) * 0x9e3779b1, Latency: offset}}
+	return &Event{Offset: offset, Window: window, Time: offset * 1000, Arrival: audit.NoLatency, Event: audit.Event{Bytes: 10, Hash: uint64(offset)*0x9e3779b97f4a7c15 + 1, Moment: uint64(offset) * 0x9e3779b1, Latency: offset}}
 }
 
 // table is a table that takes every write, and keeps it.

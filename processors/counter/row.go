@@ -18,6 +18,9 @@ type Row struct {
 	// a successor, before any ledger knows where the generation was cut.
 	Partial bool
 	audit.Tally
+	// Arrival is of the messages whose Event has one. A clock is in it, so that two
+	// rows that are equal by their version may differ here.
+	Arrival audit.Latency
 
 	dirty bool   // changed since it was last flushed
 	out   uint64 // messages that it had when it was, or was found in the table
@@ -31,7 +34,7 @@ func (r *Row) clone() *Row {
 		return decoded(string(r.enc))
 	}
 	c := *r
-	c.Tally = r.Tally.Clone()
+	c.Tally, c.Arrival = r.Tally.Clone(), r.Arrival.Clone()
 	c.dirty, c.out = false, r.Count
 	return &c
 }
