@@ -164,6 +164,8 @@ func fake() *world {
 	original.Original = &audit.OriginalCount{UUID: "776938bb-9355-49e8-ab4f-c2ba08cc5778"}
 	aggregate := record("orders", 0, ten(20), 40, 50)
 	aggregate.Tier, aggregate.Cluster = "aggregate", "all"
+	aggregate.Tally.Arrival = &audit.Latency{}
+	aggregate.Tally.Arrival.Add(250) // of one of the two
 	w.records = []*audit.Record{
 		record("orders", 0, ten(20), 10, 20, 30, 4000, -3), noTime, aggregate,
 		record("orders", 0, ten(10), 10),

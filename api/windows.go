@@ -60,6 +60,10 @@ func rowOf(r *query.Row) v1.Row {
 		Count: r.Count, Bytes: r.Bytes, NoTime: r.NoTime, Malformed: r.Malformed, OutOfBounds: r.OutOfBounds,
 		Latency: latencyOf(&r.Latency), Partial: r.Partial, Sources: r.Sources, Originals: r.Originals,
 	}
+	if !r.Arrival.Empty() {
+		arrival := latencyOf(&r.Arrival)
+		row.Arrival = &arrival
+	}
 	if r.First >= 0 && r.Last >= 0 {
 		row.FirstOffset, row.LastOffset = &r.First, &r.Last
 	}

@@ -192,6 +192,9 @@ func newGroup(topic string, k rowKey) *group {
 func (g *group) add(r *audit.Record) {
 	t := r.Tally
 	g.Tally.Merge(&t.Tally)
+	if t.Arrival != nil {
+		g.Arrival.Merge(t.Arrival)
+	}
 	g.Partial = g.Partial || t.Partial
 	if r.Original != nil {
 		g.Originals++

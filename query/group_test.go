@@ -162,6 +162,10 @@ func TestGroupDoesNotDependOnOrderOrRepetition(t *testing.T) {
 				next := *r
 				next.Version, next.Owner = version, fmt.Sprint(rng.IntN(3))
 				next.Tally = &audit.WindowTally{Tally: tally.Clone(), First: 0, Last: version}
+				if rng.IntN(2) == 0 {
+					arrival := tally.Latency.Clone()
+					next.Tally.Arrival = &arrival
+				}
 				history = append(history, &next)
 			}
 			final = append(final, history[len(history)-1])
@@ -182,8 +186,8 @@ func TestGroupDoesNotDependOnOrderOrRepetition(t *testing.T) {
 
 func sameRows(a, b []query.Row) bool {
 	return slices.EqualFunc(a, b, func(a, b query.Row) bool {
-		same := a.Tally.Equal(&b.Tally)
-		a.Tally, b.Tally = audit.Tally{}, audit.Tally{}
+		same := a.Tally.Equal(&b.Tally) && a.Arrival.Equal(&b.Arrival)
+		a.Tally, b.Tally, a.Arrival, b.Arrival = audit.Tally{}, audit.Tally{}, audit.Latency{}, audit.Latency{}
 		return same && reflect.DeepEqual(a, b)
 	})
 }

@@ -43,6 +43,9 @@ type Row struct {
 	Partition  *int32 // if told apart, and the source is a partition
 
 	audit.Tally
+	// Arrival is the latency up to the moment of reading, of the messages that were
+	// read as they were written; empty if nobody has measured it.
+	Arrival audit.Latency
 	// First and Last are the offsets of the first and last message counted, if
 	// partitions are told apart; else -1.
 	First, Last int64

@@ -49,6 +49,9 @@ type Row struct {
 	Malformed   uint64    `json:"malformed"`
 	OutOfBounds uint64    `json:"outOfBounds"`
 	Latency     Latency   `json:"latency"`
+	// Arrival is the latency up to the moment at which the auditor read the message,
+	// taken while it reads as fast as messages are written; nil where it was not.
+	Arrival *Latency `json:"arrival,omitempty"`
 	// Fingerprint and PowerSums (seven) are absent where records of the original
 	// Chaperone, which have none, are part of the tally.
 	Fingerprint string   `json:"fingerprint,omitempty"`
@@ -64,8 +67,8 @@ type Row struct {
 	Originals   int      `json:"originals"` // records of the original Chaperone in the tally
 }
 
-// Latency is from event time to record timestamp, in milliseconds; percentiles
-// are off by at most 1 %. Without any latency the values are nil.
+// Latency is from event time to record timestamp, in milliseconds, or to what else is
+// said; percentiles are off by at most 1 %. Without any latency the values are nil.
 type Latency struct {
 	Count       uint64   `json:"count"` // that are not negative
 	Mean        *float64 `json:"mean"`

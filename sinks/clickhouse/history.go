@@ -35,17 +35,21 @@ func (s *Sink) Windows(ctx context.Context, q query.Windows) ([]query.Row, error
 		row := query.Row{Topic: q.Topic}
 		var partition int32
 		var sums, moments []uint64
-		var bins map[int16]uint64
+		var bins, arrivals map[int16]uint64
 		var sources, originals uint64
-		t := &row.Tally
+		t, a := &row.Tally, &row.Arrival
 		if err := scan(&row.Start, &row.Size, &row.Tier, &row.Datacenter, &row.Cluster, &partition,
 			&t.Count, &t.Bytes, &t.NoTime, &t.Malformed, &t.OutOfBounds,
 			&bins, &t.Latency.Sum, &t.Latency.Max, &t.Latency.Negative, &t.Latency.NegativeMax, &t.Fingerprint, &sums, &moments,
+			&arrivals, &a.Sum, &a.Max, &a.Negative, &a.NegativeMax,
 			&row.First, &row.Last, &row.Partial, &sources, &originals); err != nil {
 			return err
 		}
 		for bin, n := range bins {
 			t.Latency.Bins.Put(bin, n)
+		}
+		for bin, n := range arrivals {
+			a.Bins.Put(bin, n)
 		}
 		copy(t.PowerSums[:], sums)
 		copy(t.Moments[:], moments) // none in rows of before there were any
@@ -92,6 +96,7 @@ func windowsSQL(q query.Windows) (string, []any) {
 	sum(fingerprint),
 	arrayMap(s -> toUInt64(s % 2305843009213693951), sumForEach(arrayMap(s -> toUInt128(s), power_sums))),
 	arrayMap(s -> toUInt64(s % 2305843009213693951), sumForEach(arrayMap(s -> toUInt128(s), moment_sums))),
+	sumMap(arrival_bins), sum(arrival_sum), max(arrival_max), sum(negative_arrivals), max(negative_arrival_max),
 	if(countIf(first_offset >= 0) = 0, -1, minIf(first_offset, first_offset >= 0)), max(last_offset), max(partial),
 	uniqExactIf((datacenter, cluster, topic_id, partition, instance), original = ''), countIf(original != '')
 FROM audit

@@ -35,6 +35,12 @@ func TestViewsSayWhatGroupSays(t *testing.T) {
 		for range rng.IntN(200) {
 			r.Tally.Add(&audit.Event{Bytes: rng.IntN(500), Hash: rng.Uint64(), Moment: rng.Uint64(), Class: audit.Class(rng.IntN(4)), Latency: int64(math.Exp(rng.NormFloat64()*3+4)) - 9})
 		}
+		if r.Original == nil && rng.IntN(3) > 0 {
+			r.Tally.Arrival = &audit.Latency{}
+			for range rng.IntN(150) {
+				r.Tally.Arrival.Add(int64(math.Exp(rng.NormFloat64()*3+5)) - 9)
+			}
+		}
 		written = append(written, r)
 	}
 	must(t, s.Write(t.Context(), written[:50]))
@@ -63,15 +69,23 @@ func TestViewsSayWhatGroupSays(t *testing.T) {
 		Max         int64   `ch:"max_ms"`
 		Negative    uint64  `ch:"negative_latencies"`
 		NegativeMax int64   `ch:"negative_ms"`
+
+		Arrivals        uint64  `ch:"arrivals"`
+		ArrivalP50      float64 `ch:"arrival_p50_ms"`
+		ArrivalP95      float64 `ch:"arrival_p95_ms"`
+		ArrivalP99      float64 `ch:"arrival_p99_ms"`
+		ArrivalMax      int64   `ch:"arrival_max_ms"`
+		ArrivalNegative uint64  `ch:"negative_arrivals"`
 	}
 	const percentiles = "latencies, round(mean_ms, 6) AS mean_ms, round(p50_ms, 6) AS p50_ms, round(p95_ms, 6) AS p95_ms, round(p99_ms, 6) AS p99_ms, round(p999_ms, 6) AS p999_ms, max_ms, negative_latencies, negative_ms"
+	const arrival = ", arrivals, round(arrival_p50_ms, 6) AS arrival_p50_ms, round(arrival_p95_ms, 6) AS arrival_p95_ms, round(arrival_p99_ms, 6) AS arrival_p99_ms, arrival_max_ms, negative_arrivals"
 	round := func(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 	for _, c := range []struct {
 		view, columns string
 		by            []query.Dimension
 	}{
 		{"windows", "window_start, tier, messages, bytes, no_time, malformed, out_of_bounds, partial, sources, originals, fingerprint, " + percentiles, nil},
-		{"latency", "window_start, tier, datacenter, " + percentiles, []query.Dimension{query.ByDatacenter}},
+		{"latency", "window_start, tier, datacenter, " + percentiles + arrival, []query.Dimension{query.ByDatacenter}},
 	} {
 		t.Run(c.view, func(t *testing.T) {
 			var got, want []line
@@ -85,6 +99,10 @@ func TestViewsSayWhatGroupSays(t *testing.T) {
 				if c.by == nil {
 					l.Messages, l.Bytes, l.NoTime, l.Malformed, l.OutOfBounds = r.Count, r.Bytes, r.NoTime, r.Malformed, r.OutOfBounds
 					l.Partial, l.Sources, l.Originals, l.Fingerprint = r.Partial, uint64(r.Sources), uint64(r.Originals), r.Fingerprint
+				}
+				if a := &r.Arrival; c.by != nil {
+					l.Arrivals, l.ArrivalMax, l.ArrivalNegative = a.Count(), a.Max, a.Negative
+					l.ArrivalP50, l.ArrivalP95, l.ArrivalP99 = round(a.Quantile(0.5)), round(a.Quantile(0.95)), round(a.Quantile(0.99))
 				}
 				want = append(want, l)
 			}

@@ -144,7 +144,11 @@ func clone(r *audit.Record) *audit.Record {
 	c := &audit.Record{Kind: r.Kind, Identity: r.Identity, Version: r.Version, Base: r.Base, Owner: r.Owner, Host: r.Host}
 	if r.Tally != nil {
 		tally := *r.Tally
-		tally.Tally, tally.Arrival, tally.Sketch = r.Tally.Clone(), nil, nil
+		tally.Tally, tally.Sketch = r.Tally.Clone(), nil
+		if r.Tally.Arrival != nil {
+			arrival := r.Tally.Arrival.Clone()
+			tally.Arrival = &arrival
+		}
 		c.Tally = &tally
 	}
 	if r.Progress != nil {

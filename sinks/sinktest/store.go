@@ -58,8 +58,8 @@ func (s *store) counts(q query.Windows, want ...uint64) {
 
 func equal(a, b []query.Row) bool {
 	return slices.EqualFunc(a, b, func(a, b query.Row) bool {
-		same := a.Tally.Equal(&b.Tally)
-		a.Tally, b.Tally = audit.Tally{}, audit.Tally{}
+		same := a.Tally.Equal(&b.Tally) && a.Arrival.Equal(&b.Arrival)
+		a.Tally, b.Tally, a.Arrival, b.Arrival = audit.Tally{}, audit.Tally{}, audit.Latency{}, audit.Latency{}
 		return same && reflect.DeepEqual(a, b)
 	})
 }
@@ -70,9 +70,10 @@ func show(rows []query.Row) (s string) {
 		if r.Partition != nil {
 			partition = fmt.Sprint(*r.Partition)
 		}
-		s += fmt.Sprintf("\n  %q %d+%d %q/%q/%q/%s [%d,%d] partial=%t sources=%d originals=%d count=%d bytes=%d no-time=%d malformed=%d out=%d fp=%d sums=%d moments=%d latency=%d bins sum=%d max=%d negative=%d/%d",
+		s += fmt.Sprintf("\n  %q %d+%d %q/%q/%q/%s [%d,%d] partial=%t sources=%d originals=%d count=%d bytes=%d no-time=%d malformed=%d out=%d fp=%d sums=%d moments=%d latency=%d bins sum=%d max=%d negative=%d/%d arrival=%d bins sum=%d max=%d negative=%d/%d",
 			r.Topic, r.Start, r.Size, r.Tier, r.Datacenter, r.Cluster, partition, r.First, r.Last, r.Partial, r.Sources, r.Originals, r.Count, r.Bytes, r.NoTime,
-			r.Malformed, r.OutOfBounds, r.Fingerprint, r.PowerSums, r.Moments, r.Latency.Bins.Len(), r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax)
+			r.Malformed, r.OutOfBounds, r.Fingerprint, r.PowerSums, r.Moments, r.Latency.Bins.Len(), r.Latency.Sum, r.Latency.Max, r.Latency.Negative, r.Latency.NegativeMax,
+			r.Arrival.Bins.Len(), r.Arrival.Sum, r.Arrival.Max, r.Arrival.Negative, r.Arrival.NegativeMax)
 	}
 	return s
 }

@@ -178,6 +178,8 @@ func edges(_ *testing.T, s *store) {
 		}
 		t.Latency.Sum, t.Latency.Max, t.Latency.Negative, t.Latency.NegativeMax = 1<<62, math.MaxInt64, 1<<61, math.MaxInt64
 		t.Latency.Bins.Put(audit.MinBin, 1<<40)
+		t.Arrival = &audit.Latency{Sum: 1 << 61, Max: math.MaxInt64, Negative: 1 << 60, NegativeMax: math.MaxInt64}
+		t.Arrival.Bins.Put(audit.MaxBin, 1<<59)
 		t.Latency.Bins.Put(audit.MaxBin, 1<<60)
 		t.First, t.Last, t.GenerationStart, t.Partial = 0, math.MaxInt64, math.MaxInt64, true
 		r.Generation, r.Segment = math.MaxInt64, math.MaxInt64
