@@ -11,7 +11,7 @@ const maxBacklog = 1 << 16
 
 // A Backlog remembers what a program has received of a partition and not marked as
 // processed, for adapters of clients in which a mark is an offset. Of messages that are
-// not marked yet it has the newest 65,536, in 40 bytes each; what is marked later than
+// not marked yet it has the newest 65,536, in 48 bytes each; what is marked later than
 // that counts as delivered and not as processed. When the partition leaves the program
 // its Backlog ends. Methods may be called from any goroutine.
 type Backlog struct {

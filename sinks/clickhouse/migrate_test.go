@@ -109,6 +109,13 @@ func TestMigrations(t *testing.T) {
 		if got := text(t, "SELECT toString((sources.end, sources.high_watermark)) FROM "+quoted(name)+".audit_events FINAL"); got != "([5,6],[-1,-1])" {
 			t.Errorf("progress of before ends at %s", got)
 		}
+		more := record("old", 0, 1, 3) // beside the row of before there were moments
+		more.Tier, more.Partition = "", 1
+		must(t, s.Write(t.Context(), []*audit.Record{more}))
+		rows, err := s.Windows(t.Context(), query.Windows{Topic: "old", To: 1})
+		if err != nil || len(rows) != 1 || rows[0].Count != 3 || rows[0].Moments != more.Tally.Moments || rows[0].Moments == (audit.PowerSums{}) {
+			t.Errorf("got %+v, %v", rows, err)
+		}
 		if got := applied(t, name); got != allMigrations {
 			t.Errorf("applied %s", got)
 		}
