@@ -19,8 +19,8 @@ type pace struct {
 }
 
 // takes notes a batch, and says whether its messages were read as they came. Answers
-// are told apart by their last stable offset: two that have the same one have no
-// message written between them, so that the second follows the first at once.
+// are told apart by their last stable offset: between two that have the same one no
+// message became readable, so that the second follows the first at once.
 func (p *pace) takes(b *logs.Batch) (prompt bool) {
 	prompt = b.Stable > 0 && (p.level || p.prompt == b.Stable)
 	*p = pace{level: b.Stable >= 0 && b.Next >= b.Stable}
