@@ -64,10 +64,10 @@ func (s *Sum) Add(o *Sum) {
 
 // SumOf is the sum of a tally, given how its messages were hashed.
 func SumOf(t *audit.Tally, mode string) Sum {
-	s := Sum{Count: t.Count, Fingerprint: t.Fingerprint, IDs: t.PowerSums}
+	s := Sum{Count: t.Count, Fingerprint: t.Fingerprint, IDs: t.PowerSums, Moments: t.Moments}
 	s.Unprinted = mode != audit.FingerprintMode && mode != audit.SumMode
 	s.Unnamed = mode != audit.FingerprintMode
-	s.Untimed = true
+	s.Untimed = t.Moments == audit.PowerSums{} // those of a program that keeps none
 	return s
 }
 

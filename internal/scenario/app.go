@@ -94,7 +94,7 @@ func (x *app) send(topic string, m *codecs.Message, event int64, answered bool) 
 	c.changed = true
 	if answered {
 		s.total++
-		e := audit.Event{Bytes: len(m.Key) + len(m.Value), Hash: audit.Hash(m.Key, m.Value), Latency: audit.NoLatency}
+		e := audit.Event{Bytes: len(m.Key) + len(m.Value), Hash: audit.Hash(m.Key, m.Value), Moment: audit.Moment(m.Key, event), Latency: audit.NoLatency}
 		c.Add(&e)
 	}
 	return nil
