@@ -1,6 +1,11 @@
 package compare
 
-import "github.com/chaperone-audit/chaperone/audit"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/chaperone-audit/chaperone/audit"
+)
 
 // A Side is what a tier has counted in a window.
 type Side struct {
@@ -114,10 +119,6 @@ func (s *Side) unacknowledged() (n uint64) {
 func (s *Side) count(counted bool) Count {
 	c := Count{Tier: s.Tier, Counted: counted}
 	var sum Sum
-	var latency, arrival audit.Latency
-	sources := map[Place]bool{}
-	datacenters := map[string]uint64{}
-	var names []string
 	for i := range s.Parts {
 		p := &s.Parts[i]
 		sum.Add(&p.Sum)
@@ -127,29 +128,67 @@ func (s *Side) count(counted bool) Count {
 		c.OutOfBounds += p.OutOfBounds
 		c.Attempts += p.Attempts
 		c.Failures += p.Failures
-		if p.Latency != nil {
-			latency.Merge(p.Latency)
-		}
-		if p.Arrival != nil {
-			arrival.Merge(p.Arrival)
-		}
-		if !p.Original {
-			sources[Place{Datacenter: p.Datacenter, Cluster: p.Cluster, Instance: p.Instance, First: int64(p.Partition)}] = true
-		}
-		if _, ok := datacenters[p.Datacenter]; !ok {
-			names = append(names, p.Datacenter)
-		}
-		datacenters[p.Datacenter] += p.Count
 	}
-	c.Messages, c.Sources = sum.Count, len(sources)
+	c.Messages, c.Sources = sum.Count, s.sources()
 	if !sum.Unprinted && sum.Count > 0 {
 		c.Fingerprint = MessageID{ID: sum.Fingerprint}.String()
 	}
-	c.Latency, c.Arrival = PercentilesOf(&latency), PercentilesOf(&arrival)
-	if len(names) > 1 {
-		for _, name := range sorted(names) {
-			c.Datacenters = append(c.Datacenters, Datacenter{name, datacenters[name]})
+	c.Latency = s.percentiles(func(p *Part) *audit.Latency { return p.Latency })
+	c.Arrival = s.percentiles(func(p *Part) *audit.Latency { return p.Arrival })
+	c.Datacenters = s.datacenters()
+	return c
+}
+
+// sources is how many there are.
+func (s *Side) sources() int {
+	if len(s.Parts) == 1 && !s.Parts[0].Original {
+		return 1
+	}
+	type source struct {
+		datacenter, cluster, instance string
+		partition                     int32
+	}
+	seen := map[source]bool{}
+	for i := range s.Parts {
+		if p := &s.Parts[i]; !p.Original {
+			seen[source{p.Datacenter, p.Cluster, p.Instance, p.Partition}] = true
 		}
 	}
-	return c
+	return len(seen)
+}
+
+// percentiles of all parts together. Those of several parts are merged as bins: a
+// percentile of percentiles is none.
+func (s *Side) percentiles(of func(*Part) *audit.Latency) *Percentiles {
+	if len(s.Parts) == 1 {
+		if l := of(&s.Parts[0]); l != nil {
+			return PercentilesOf(l)
+		}
+		return nil
+	}
+	var all audit.Latency
+	for i := range s.Parts {
+		if l := of(&s.Parts[i]); l != nil {
+			all.Merge(l)
+		}
+	}
+	return PercentilesOf(&all)
+}
+
+// datacenters has the messages of each, if there are several.
+func (s *Side) datacenters() (list []Datacenter) {
+	for i := range s.Parts {
+		p := &s.Parts[i]
+		k := slices.IndexFunc(list, func(d Datacenter) bool { return d.Name == p.Datacenter })
+		if k < 0 {
+			list = append(list, Datacenter{Name: p.Datacenter})
+			k = len(list) - 1
+		}
+		list[k].Messages += p.Count
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b Datacenter) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }

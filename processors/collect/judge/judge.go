@@ -49,6 +49,9 @@ const (
 	// lookEvery is how often each topic is looked at of which nothing is said: that is
 	// what has to be noticed.
 	lookEvery = 30 * time.Second
+	// restAfter is how long after its last judgement a window that is final lets go of its
+	// latencies, which are most of what it holds.
+	restAfter = time.Hour
 	// mostEmpty bounds the windows without records that a doubt makes known.
 	mostEmpty = 1000
 )
@@ -158,6 +161,10 @@ func (j *Judge) Advance(now, offset int64) {
 
 func (j *Judge) judgeDue(offset int64) {
 	for w := j.due.next(j.now); w != nil; w = j.due.next(j.now) {
+		if w.atRest() {
+			w.rest()
+			continue
+		}
 		w.judge(offset)
 	}
 }

@@ -23,6 +23,7 @@ type window struct {
 	late    bool   // something has not come yet
 	short   bool   // something is missing, or late: then it matters how far the tiers have come
 	reached uint64 // which tiers had come to later windows when it was judged
+	rested  bool   // its parts have no latencies any more
 	changed bool   // since it was judged
 	touched int64  // append time of the newest change since it was settled
 	first   int64  // ... and of the first that has not been judged
@@ -181,7 +182,7 @@ func (w *window) loaded() {
 		w.changed = true
 		w.topic.j.due.sooner(w, w.topic.j.warm)
 	case w.settled && !w.changed && !w.late:
-		w.topic.j.due.remove(w)
+		w.topic.j.due.at(w, w.judged+restAfter.Milliseconds())
 	case w.settled && w.changed:
 	default:
 		w.topic.j.due.sooner(w, max(w.End()*1000, w.topic.j.now))
@@ -212,6 +213,9 @@ func (w *window) judge(offset int64) {
 		return // what was said stands until it is known whether the change is all of it
 	}
 	findings, counts := compare.Judge(in)
+	if w.rested && w.said != nil {
+		keepLatencies(counts, w.said.Tiers)
+	}
 	w.changed, w.touched, w.first, w.judged = false, 0, 0, j.now
 	w.note(findings)
 	v := &compare.Verdict{Topic: t.name, Start: w.Start, Size: w.Size, Pipeline: t.line.Name, Findings: findings, Tiers: counts, Digest: j.o.Plan.Digest()}
@@ -250,13 +254,38 @@ func (w *window) again(threshold int64, overdue bool) {
 	case w.settled && !w.changed && w.late && late >= j.now:
 		j.due.at(w, late+1)
 	case w.settled && !w.changed:
-		j.due.remove(w)
+		j.due.at(w, w.judged+restAfter.Milliseconds())
 	case !w.ended():
 		j.due.at(w, w.End()*1000)
 	case !overdue:
 		j.due.at(w, max(threshold+unknownAfter.Milliseconds(), j.warm))
 	default: // the longer it is unknown, the more seldom
 		j.due.at(w, j.now+max(unknownAfter.Milliseconds(), (j.now-threshold)/10))
+	}
+}
+
+// atRest says whether there is nothing to be expected of a window that is due.
+func (w *window) atRest() bool {
+	return w.settled && !w.changed && !w.late && w.topic.j.now >= w.judged+restAfter.Milliseconds()
+}
+
+// rest lets go of latencies. Should the window change after that, its percentiles stay
+// those of before.
+func (w *window) rest() {
+	w.rested = true
+	for _, p := range w.parts {
+		p.Latency, p.Arrival = nil, nil
+	}
+}
+
+// keepLatencies takes the percentiles of a former verdict over.
+func keepLatencies(counts, former []compare.Count) {
+	for i := range counts {
+		for k := range former {
+			if former[k].Tier == counts[i].Tier {
+				counts[i].Latency, counts[i].Arrival = former[k].Latency, former[k].Arrival
+			}
+		}
 	}
 }
 
