@@ -68,6 +68,7 @@ const (
 	Missed         Reason = "missed"           // a range of a log can no longer be counted
 	Partial        Reason = "partial"          // counting began in the middle of the window
 	Unacknowledged Reason = "unacknowledged"   // sent, and neither acknowledged nor refused
+	Bypassed       Reason = "bypassed"         // messages come that the tier before does not count
 	UnlikeSize     Reason = "unlike_window"    // the tiers have windows of other sizes
 	UnlikeBasis    Reason = "unlike_time"      // the tiers read event times from different places
 	UnlikeCodec    Reason = "unlike_codec"     // the tiers read event times with different codecs or bounds

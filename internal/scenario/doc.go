@@ -35,6 +35,7 @@
 //	tier NAME [dc=NAME] [stamps=create|append]
 //	topic NAME [partitions=3] [codec=json|record|undeclared] [from=TIME] [past=7d] [future=1h]
 //	begin earliest|latest|TIME
+//	pipeline TIERS [grace=2m] [late=1h] [gone=15m] [bypassed=NONE] [allow=NONE] [because=NONE]
 //
 // The size of windows; how many of them a segment of the log holds; how long the
 // views keep a window. A tier is a Kafka cluster; one in several datacenters is
@@ -48,9 +49,11 @@
 //
 //	produce TOPIC [tier=FIRST] [n=1] [at=FROM..TO] [latency=D..D] [sent=FROM..TO] [size=100]
 //		[untimed=0] [malformed=0] [tombstones=0] [keys=N] [partition=P] [transaction=commit|abort|open]
+//		[via=APP] [swallowed=0] [unanswered=0]
 //	copy TOPIC FROM -> TO [n=ALL] [lose=0] [duplicate=0] [alter=0] [delay=0s]
 //	original TOPIC tier=NAME [dc=NAME] [n=1] [at=TIME] [uuid=ANY] [times=1]
 //	end TOPIC commit|abort [tier=FIRST]
+//	app NAME start|end|vanish [tier=NAME] [dc=NAME]
 //	retention TOPIC [tier=FIRST] [drop=ALL]
 //	truncate TOPIC [tier=FIRST] [drop=ALL]
 //	compact TOPIC [tier=FIRST]
@@ -64,8 +67,10 @@
 // record timestamps. Among its messages, and those of produce, a number chooses
 // so many, spread evenly; a range such as 11..15 those, counted from 1. original
 // reports a count as a client of the original Chaperone does. retention drops
-// the oldest messages, truncate the newest. end ends the open transactions. The
-// clock is never behind a message.
+// the oldest messages, truncate the newest. end ends the open transactions. An
+// app is an application instance that counts the messages that go via it and
+// reports: those swallowed are acknowledged and not in the log, those unanswered
+// are in the log and not acknowledged. The clock is never behind a message.
 //
 // # What happens to chaperone
 //
@@ -90,7 +95,7 @@
 //
 // # What is shown
 //
-//	show [table|datacenters|detail|partitions|sources|stored|history]
+//	show [table|datacenters|detail|partitions|sources|stored|history|verdicts]
 //
 // The table has a line for each window and a column for each tier, "-" where
 // nothing is known. Between two tiers stands how many messages the second one has
@@ -98,6 +103,7 @@
 // and the fingerprints differ. Notes follow. datacenters tells these apart, detail
 // adds bytes and latencies, partitions offsets; sources is the progress of
 // counting, stored the size of its table; history is what a store would say.
+// verdicts is what was judged, with its findings, and up to when all is settled.
 //
 // # Properties
 //

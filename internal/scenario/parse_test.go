@@ -12,7 +12,7 @@ import (
 func TestBadLinesSayWhatIsAllowed(t *testing.T) {
 	const head = "tier edge\ntier core dc=west\ntier core dc=east\nproduce orders n=10\n" // four lines
 	for _, c := range []struct{ line, want string }{
-		{"prodcue orders", `there is no command "prodcue"; there are advance, begin, clock, `},
+		{"prodcue orders", `there is no command "prodcue"; there are advance, app, begin, `},
 		{"produce", "something is left out; write: produce TOPIC [tier=FIRST]"},
 		{"produce orders clicks", `"clicks" is one word too many; write: produce TOPIC`},
 		{"produce orders m=3", `produce has no option "m"; write: produce TOPIC`},

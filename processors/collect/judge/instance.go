@@ -108,6 +108,10 @@ func (x *tier) bury(now int64) {
 			continue
 		}
 		i.gone = true
-		x.doubt("gone/"+i.name, span{from: max(i.until, x.floor), to: i.heard + i.every, doubt: compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded}})
+		from := i.until
+		if x.floor <= i.heard { // else it was given up before, and the tier has gone on without it
+			from = max(from, x.floor)
+		}
+		x.doubt("gone/"+i.name, span{from: from, to: i.heard + i.every, doubt: compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded}})
 	}
 }
