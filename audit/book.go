@@ -14,6 +14,7 @@ type book struct {
 	windows int
 	segment int64            // of entries that begin now; above those of all that were pushed out
 	open    map[int64]*entry // by the start of the window
+	newest  int64            // start of the newest window that was counted into
 	waiting []*entry         // pushed out, and not acknowledged; the oldest first
 
 	total, attempts, failures uint64 // of all windows; total are successes
@@ -43,6 +44,7 @@ func (b *book) merge(now, start int64, c *counts) {
 		b.open[start] = e
 	}
 	e.merge(c)
+	b.newest = max(b.newest, start)
 	e.dirty, e.touched = true, now
 	b.total += c.Count
 	b.attempts += c.attempts

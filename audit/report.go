@@ -24,6 +24,9 @@ const (
 	// quietRounds is how many rounds go by without a statement about a topic in which
 	// nothing happens.
 	quietRounds = 6
+	// settling is how long after the end of a window in which there were messages each
+	// round has a statement: the judge waits for two of them that come after its grace.
+	settling = 3 * time.Minute
 )
 
 // run reports every so often, and when a window ends.
@@ -110,7 +113,11 @@ func (r *Recorder) round(ctx context.Context, collected time.Time) error {
 	for _, t := range all {
 		n := t.book.pending()
 		pending += n
-		if t.quiet++; n == 0 && t.said && t.quiet >= quietRounds {
+		quiet := quietRounds
+		if collected.Before(time.Unix(t.book.newest, 0).Add(r.o.Window + settling)) {
+			quiet = 1
+		}
+		if t.quiet++; n == 0 && t.said && t.quiet >= quiet {
 			out.add(t, nil, r.howFar(t, collected))
 		}
 		t.book.rest(collected.Add(-rested).Unix(), int64(r.o.Window.Seconds()))

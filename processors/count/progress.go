@@ -36,6 +36,7 @@ type topicProgress struct {
 	acked    int64 // of the last one acknowledged, 0 if none
 	acks     []ack // those that may still be named, oldest first
 	sent     time.Time
+	changed  time.Time // when it last said something new
 	said     map[int32]audit.SourceProgress
 }
 
@@ -65,9 +66,15 @@ type counted struct {
 	exact   bool // the reader sees everything before its position
 }
 
-// Progress goes out when something has changed, and else at least so often: it
-// also says that its instance lives.
-const progressAtLeast = 10 * time.Second
+// progressAtLeast is how often progress goes out when nothing has changed for so long:
+// it also says that its instance lives. Two records make a window final, and it is waited
+// for where there have been messages.
+func progressAtLeast(quiet time.Duration) time.Duration {
+	if quiet < 15*time.Minute {
+		return 5 * time.Second
+	}
+	return 10 * time.Second
+}
 
 // mostProgress is how many progress records an instance writes a second; with
 // more topics than that each is reported less often.
@@ -132,8 +139,12 @@ func (g *progress) report() int {
 		for _, s := range sources {
 			said[s.x.Partition] = s.progress(limits, t.said)
 		}
-		if maps.Equal(said, t.said) && t.acked == t.sequence && now.Sub(t.sent) < progressAtLeast {
+		same := maps.Equal(said, t.said)
+		if same && t.acked == t.sequence && now.Sub(t.sent) < progressAtLeast(now.Sub(t.changed)) {
 			continue
+		}
+		if !same {
+			t.changed = now
 		}
 		t.sequence++
 		t.sent, t.said = now, said
