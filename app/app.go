@@ -88,6 +88,7 @@ type App struct {
 	settings   *settings.Settings
 	store      sinks.Sink // nil if this instance neither sinks nor serves
 	views      *views.Sources
+	verdicts   *views.Verdicts
 	listener   net.Listener
 	clickhouse *clickhouse.Server
 	actors     actors
@@ -327,12 +328,19 @@ func (a *App) build() error {
 		})
 		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
 		server.Sources, server.Audited = a.views, a.settings
+		a.verdicts = views.NewVerdicts(views.Options{
+			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "verdicts"), Health: a.health, Metrics: a.metrics,
+			// A little less than they are on the topic, since partitions do not all know the same time.
+			Detail:   a.cfg.Collect.Horizon - min(time.Hour, a.cfg.Collect.Horizon/4),
+			MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
+		})
 		server.Ready = a.ready
 	}
 	s := api.New(server)
 	a.actors.add("http", func(ctx context.Context) error { return s.Serve(ctx, a.listener) })
 	if a.views != nil {
 		a.actors.add("views", a.views.Run)
+		a.actors.add("verdicts", a.verdicts.Run)
 	}
 	return nil
 }
@@ -370,8 +378,8 @@ func (a *App) takeReports(server *api.Options, b bounds) error {
 
 // ready says why questions cannot be answered yet.
 func (a *App) ready() error {
-	if !a.views.Ready() {
-		return errors.New("the views are still reading their table")
+	if !a.views.Ready() || !a.verdicts.Ready() {
+		return errors.New("the views are still reading their tables")
 	}
 	return nil
 }

@@ -38,9 +38,10 @@ type bounds struct {
 	SinkFetch int // bytes
 	SinkBatch int // bytes, as JSON
 
-	ViewsFetch int // bytes
-	ViewsHeld  int // bytes of keys and values
-	HTTPBodies int // bytes of all reports that are being taken
+	ViewsFetch   int // bytes, for each of the two views
+	ViewsHeld    int // bytes of keys and values
+	VerdictsHeld int // likewise
+	HTTPBodies   int // bytes of all reports that are being taken
 }
 
 // What things take, as measured; see docs/operations.md. A byte that is fetched is
@@ -82,7 +83,8 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 			b.SinkBatch = of(32, 256<<10, 32<<20)
 		case Serve:
 			b.ViewsFetch = of(64, 256<<10, 8<<20)
-			b.ViewsHeld = of(2, 1<<20, math.MaxInt)
+			b.ViewsHeld = of(3, 1<<20, math.MaxInt)
+			b.VerdictsHeld = of(6, 1<<20, math.MaxInt)
 			b.HTTPBodies = of(20, int64(config.LeastBody), 64<<20)
 		}
 	}

@@ -2,29 +2,117 @@ package views
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 
+	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/processors/shards"
+	"github.com/chaperone-audit/chaperone/query"
 )
 
+// A follower holds a table of the audit cluster in memory: it reads it, follows it, and
+// reads it anew when that goes wrong. What it holds outlives the goka view that fills it.
+type follower struct {
+	o       Options
+	table   goka.Table
+	what    string          // what is known from the table, for people: recent windows
+	fresh   func() *replica // an empty one
+	health  *health.Part
+	current atomic.Pointer[replica] // nil until the table has been read once
+	metrics *metrics
+}
+
+// newFollower makes a follower, which is a part of the health registry and a subsystem of
+// the metrics by the same name.
+func newFollower(o Options, part string, table goka.Table, what string) *follower {
+	if o.CheckEvery == 0 {
+		o.CheckEvery = 5 * time.Second
+	}
+	f := &follower{o: o, table: table, what: what, health: o.Health.Part(part)}
+	f.metrics = newMetrics(o.Metrics, part, f)
+	return f
+}
+
+// Run keeps the table in memory until ctx ends, and then returns nil. What goes
+// wrong is healed by reading the table anew, after a pause that grows to 30 s;
+// until that is done the former state answers.
+func (f *follower) Run(ctx context.Context) error {
+	const least, most = time.Second, 30 * time.Second
+	pause := least
+	for {
+		began := time.Now()
+		err := f.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		f.metrics.restarts.Inc()
+		f.health.Down(fmt.Sprintf("view of %s: %v; trying again", f.table, err))
+		f.o.Log.Warn("view ended, building it anew", "table", f.table, "err", err, "pause", pause)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		if pause = min(2*pause, most); time.Since(began) > 2*most {
+			pause = least
+		}
+	}
+}
+
+// Ready says whether the table has been read once, so that questions are answered.
+func (f *follower) Ready() bool { return f.current.Load() != nil }
+
+// Horizon is the window start, in Unix seconds, from which on answers are
+// complete; windows before it may lack records or be gone. It rises with the
+// log's time. A window that lay in the future by more than Detail when it was
+// recorded may be gone too. 0 as long as the view is not Ready or nothing has been
+// collected.
+func (f *follower) Horizon() int64 {
+	r := f.current.Load()
+	if r == nil || r.now.Load() == 0 {
+		return 0
+	}
+	return (r.from() + 999) / 1000
+}
+
+// AsOf is the append time of the newest record that the view has seen; zero
+// before the first.
+func (f *follower) AsOf() time.Time {
+	r := f.current.Load()
+	if r == nil || r.now.Load() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.now.Load()).UTC()
+}
+
+// replica gives what is held now.
+func (f *follower) replica() (*replica, error) {
+	r := f.current.Load()
+	if r == nil {
+		return nil, fmt.Errorf("view of %s: still reading the table: %w", f.table, query.ErrUnavailable)
+	}
+	return r, nil
+}
+
 // once reads the table and follows it until something goes wrong or ctx ends.
-func (s *Sources) once(ctx context.Context) error {
+func (f *follower) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	client, err := sarama.NewClient(s.o.Brokers, shards.AskConfig(s.o.Config()))
+	client, err := sarama.NewClient(f.o.Brokers, shards.AskConfig(f.o.Config()))
 	if err != nil {
-		return fmt.Errorf("connect to the audit cluster %v: %w", s.o.Brokers, err)
+		return fmt.Errorf("connect to the audit cluster %v: %w", f.o.Brokers, err)
 	}
 	defer client.Close()
 
-	r := newReplica(s.o.Detail, s.o.MaxBytes)
+	r := f.fresh()
 	var open closers
 	defer open.close()
-	view, err := s.view(r, client, &open)
+	view, err := f.view(r, client, &open)
 	if err != nil {
 		return err
 	}
@@ -33,17 +121,17 @@ func (s *Sources) once(ctx context.Context) error {
 	defer func() { cancel(); <-ended }()
 
 	recovered := view.WaitRunning()
-	check := time.NewTicker(s.o.CheckEvery)
+	check := time.NewTicker(f.o.CheckEvery)
 	defer check.Stop()
-	stuck := newLag(s.o.CheckEvery)
+	stuck := newLag(f.o.CheckEvery)
 	for {
 		select {
 		case <-recovered:
 			recovered = nil
-			s.current.Store(r)
-			s.health.OK()
+			f.current.Store(r)
+			f.health.OK()
 			rows, bytes := r.size()
-			s.o.Log.Info("view has read the table", "table", view.Topic(), "rows", rows, "bytes", bytes)
+			f.o.Log.Info("view has read the table", "table", view.Topic(), "rows", rows, "bytes", bytes)
 		case <-check.C:
 			r.sweep()
 			r.trim()
@@ -54,8 +142,8 @@ func (s *Sources) once(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			s.metrics.behind.Set(float64(behind))
-			s.report(view.CurrentState(), r)
+			f.metrics.behind.Set(float64(behind))
+			f.report(view.CurrentState(), r)
 		case err := <-ended:
 			ended <- nil // for the deferred wait
 			if err == nil {
@@ -69,97 +157,15 @@ func (s *Sources) once(ctx context.Context) error {
 }
 
 // report says how the view is, once it has read the table.
-func (s *Sources) report(state goka.ViewState, r *replica) {
+func (f *follower) report(state goka.ViewState, r *replica) {
 	switch n := r.unread.Load(); {
 	case state != goka.ViewStateRunning:
-		s.health.Degraded(fmt.Sprintf("the audit cluster does not answer; recent windows are as of %s", s.AsOf().Format(time.RFC3339)))
+		f.health.Degraded(fmt.Sprintf("the audit cluster does not answer; %s are as of %s", f.what, f.AsOf().Format(time.RFC3339)))
 	case n > 0:
-		s.health.Degraded(fmt.Sprintf("%d entries of table %s are in a format that this program does not know, and recent windows may lack them: update it", n, s.o.Topology.CollectTable()))
+		f.health.Degraded(fmt.Sprintf("%d entries of table %s are in a format that this program does not know, and %s may lack them: update it", n, f.table, f.what))
 	default:
-		s.health.OK()
+		f.health.OK()
 	}
 }
 
-// view makes goka's view. goka never closes the clients that it makes, so they
-// are noted.
-func (s *Sources) view(r *replica, client sarama.Client, open *closers) (*goka.View, error) {
-	tm := goka.NewTopicManagerConfig()
-	tm.NoCreate = true
-	ask := goka.TopicManagerBuilderWithConfig(shards.AskConfig(s.o.Config()), tm)
-	view, err := goka.NewView(s.o.Brokers, s.o.Topology.CollectTable(), bytesCodec{},
-		goka.WithViewLogger(gokaLog{s.o.Log}),
-		goka.WithViewHasher(shards.NewHasher),
-		goka.WithViewStorageBuilder(r.build),
-		goka.WithViewCallback(r.update),
-		goka.WithViewAutoReconnect(),
-		goka.WithViewBackoffBuilder(func() (goka.Backoff, error) { return goka.NewSimpleBackoff(time.Second, 10*time.Second), nil }),
-		goka.WithViewConsumerSaramaBuilder(func(brokers []string, clientID string) (sarama.Consumer, error) {
-			config := shards.ShareFetch(shards.TableConfig(s.o.Config()), s.o.FetchBytes, len(client.Brokers()))
-			c, err := goka.SaramaConsumerBuilderWithConfig(config)(brokers, clientID)
-			if err == nil {
-				open.add(c.Close)
-			}
-			return c, err
-		}),
-		goka.WithViewTopicManagerBuilder(func(brokers []string) (goka.TopicManager, error) {
-			m, err := ask(brokers)
-			if err == nil {
-				open.add(m.Close)
-			}
-			return m, err
-		}),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("goka: %w", err)
-	}
-	return view, nil
-}
-
-// closers are to be closed; some have been already, which is no harm.
-type closers []func() error
-
-func (c *closers) add(f func() error) { *c = append(*c, f) }
-
-func (c *closers) close() {
-	for _, f := range *c {
-		_ = f()
-	}
-}
-
-// lag watches how far the stores are behind the table. goka ends the following
-// of a partition in silence when its offset is out of the log's range, which
-// happens when the table topic is made anew.
-type lag struct {
-	patience int // checks without a move, while there is something to read
-	at       map[int32]int64
-	still    map[int32]int
-}
-
-func newLag(every time.Duration) *lag {
-	return &lag{patience: max(3, int(time.Minute/every)), at: map[int32]int64{}, still: map[int32]int{}}
-}
-
-// measure gives the entries not yet read, 0 for a partition whose end is not
-// known. An error says that the view does not follow any more.
-func (l *lag) measure(client sarama.Client, topic string, r *replica) (behind int64, err error) {
-	for i, s := range r.partitions() {
-		p := int32(i)
-		next, _ := s.GetOffset(-1) // cannot fail
-		next++
-		end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
-		if err != nil {
-			continue // the view's state tells
-		}
-		if end < next {
-			return 0, fmt.Errorf("partition %d of the table ends at offset %d, and has been read up to %d: it was made anew", p, end, next)
-		}
-		behind += end - next
-		if end == next || next != l.at[p] {
-			l.still[p] = 0
-		} else if l.still[p]++; l.still[p] > l.patience {
-			return 0, fmt.Errorf("partition %d of the table does not move on from offset %d, its end is %d", p, next, end)
-		}
-		l.at[p] = next
-	}
-	return behind, nil
-}
+var errEnded = errors.New("the view ended without an error")

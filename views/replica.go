@@ -10,17 +10,21 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/storage"
 
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
-// replica is one reading of the table: a store for each of its partitions, which
-// a goka view fills.
+// replica is one reading of a table: a store for each of its partitions, which
+// a goka view fills. Its entries are rows of the form that package table has, and of
+// no identity that it is not asked about.
 type replica struct {
-	detail time.Duration
-	most   int          // bytes of keys and values; 0 for no bound
-	now    atomic.Int64 // newest append time of a record seen, Unix milliseconds
-	unread atomic.Int64 // entries that this program cannot read
+	read    func(key string, value []byte) (reading, error)
+	outline *outline // of what is held; nil: there is none
+	detail  time.Duration
+	most    int          // bytes of keys and values; 0 for no bound
+	now     atomic.Int64 // newest append time of a record seen, Unix milliseconds
+	unread  atomic.Int64 // entries that this program cannot read
 
 	cut      atomic.Int64 // windows that ended by then were dropped for want of room, Unix milliseconds
 	updates  atomic.Int64
@@ -30,8 +34,27 @@ type replica struct {
 	stores map[int32]*shards.Store
 }
 
+// newReplica makes one of the collect table.
 func newReplica(detail time.Duration, most int) *replica {
-	return &replica{detail: detail, most: most, stores: map[int32]*shards.Store{}}
+	return &replica{read: readCollected, detail: detail, most: most, stores: map[int32]*shards.Store{}}
+}
+
+// A reading is an entry that has been read.
+type reading struct {
+	table.Row
+	hold     bool // it is of interest here
+	verdict  *compare.Verdict
+	standing *compare.Standing
+}
+
+// readCollected reads an entry of the collect table. What the judge has said is there too,
+// for who judges next: those who ask have it from the topic of verdicts.
+func readCollected(key string, value []byte) (reading, error) {
+	if table.Judged(key) {
+		return reading{}, nil
+	}
+	row, err := table.Parse(value)
+	return reading{Row: row, hold: true}, err
 }
 
 // build is goka's storage builder.
@@ -49,21 +72,36 @@ func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, va
 		return nil // it is on a topic of its own
 	}
 	if value == nil {
-		return s.Delete(key)
+		return r.drop(s, key)
 	}
-	row, err := table.Parse(value)
+	e, err := r.read(key, value)
 	if err != nil {
 		r.unread.Add(1)
 		return nil
 	}
-	for now := r.now.Load(); row.Appended > now && !r.now.CompareAndSwap(now, row.Appended); now = r.now.Load() {
+	if !e.hold {
+		return nil
 	}
-	if r.old(&row) {
-		return s.Delete(key)
+	for now := r.now.Load(); e.Appended > now && !r.now.CompareAndSwap(now, e.Appended); now = r.now.Load() {
 	}
-	err = s.Set(key, value)
+	if r.old(&e.Row) {
+		return r.drop(s, key)
+	}
+	if r.outline != nil {
+		err = r.outline.set(s, key, &e)
+	} else {
+		err = s.Set(key, value)
+	}
 	r.grown()
 	return err
+}
+
+// drop forgets a key, if it is held.
+func (r *replica) drop(s storage.Storage, key string) error {
+	if r.outline != nil {
+		return r.outline.drop(s, key)
+	}
+	return s.Delete(key)
 }
 
 // slack is how much longer a window is held than Horizon promises, so that
@@ -97,7 +135,7 @@ func (r *replica) sweep() {
 	for _, s := range r.held() {
 		for key, value := range s.All() {
 			if row, err := table.Parse(value); err == nil && r.old(&row) {
-				_ = s.Delete(key) // cannot fail
+				_ = r.drop(s, key) // cannot fail
 			}
 		}
 	}

@@ -25,8 +25,12 @@ const (
 	partitions = 4
 )
 
-func newSources(detail time.Duration) *Sources {
-	return New(Options{Topology: processors.DefaultTopology(), Log: slog.New(slog.DiscardHandler), Health: &health.Registry{}, Metrics: prometheus.NewRegistry(), Detail: detail})
+func newSources(detail time.Duration) *Sources { return New(options(detail)) }
+
+func newVerdicts(detail time.Duration) *Verdicts { return NewVerdicts(options(detail)) }
+
+func options(detail time.Duration) Options {
+	return Options{Topology: processors.DefaultTopology(), Log: slog.New(slog.DiscardHandler), Health: &health.Registry{}, Metrics: prometheus.NewRegistry(), Detail: detail}
 }
 
 // filled gives Sources with a replica that is fed by put.

@@ -14,18 +14,25 @@ import (
 // caughtUp reads what is left of the table, and compares.
 func (w *world) caughtUp(r *reader) {
 	rep := r.s.current.Load()
-	if w.forgetTooMuch {
-		rep.detail = w.detail / 4
+	for _, f := range r.followers() {
+		if w.forgetTooMuch {
+			f.current.Load().detail = w.detail / 4
+		}
 	}
 	for _, l := range w.logs {
 		w.read(r, l, math.MaxInt)
 	}
-	if !w.neverSwept {
-		rep.sweep()
+	for _, f := range r.followers() {
+		if !w.neverSwept {
+			f.current.Load().sweep()
+		}
 	}
 	want := map[string]table.Row{} // by identity
 	for _, l := range w.logs {
-		for key, value := range l.says() {
+		for key, value := range l.table.says() {
+			if table.Judged(key) {
+				continue
+			}
 			identity, _, _ := table.Cut(key)
 			row, err := table.Parse(value)
 			if err != nil {
@@ -50,6 +57,7 @@ func (w *world) caughtUp(r *reader) {
 		w.fail("the view has %d identities, the table %d within detail", len(got), len(want))
 	}
 	w.checkProgress(r, want)
+	w.checkVerdicts(r)
 	w.stats["views compared"]++
 	w.stats["identities compared"] += len(want)
 }

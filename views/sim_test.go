@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/compare"
 )
 
 var (
@@ -71,6 +73,7 @@ func TestMistakesAreFound(t *testing.T) {
 
 func simulate(t *testing.T, seed uint64, m mistake) *world {
 	w := &world{mistake: m, Rand: rand.New(rand.NewPCG(seed, 3)), t: t, clock: epoch * 1000, versions: map[string]int64{}, bases: map[string]int64{}, stats: map[string]int{}}
+	w.plan, w.err = compare.NewPlan(nil, nil)
 	w.detail = []time.Duration{time.Hour, 6 * time.Hour}[w.IntN(2)]
 	for p := range int32(partitions) {
 		w.logs[p] = &auditLog{number: p}

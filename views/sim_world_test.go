@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect"
+	"github.com/chaperone-audit/chaperone/processors/collect/judge"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
@@ -19,6 +21,7 @@ type world struct {
 	mistake
 	*rand.Rand
 	t        *testing.T
+	plan     *compare.Plan
 	detail   time.Duration
 	clock    int64 // append time, Unix milliseconds
 	logs     [partitions]*auditLog
@@ -37,9 +40,20 @@ type auditLog struct {
 	log       []collect.Message
 	records   []*audit.Record
 	committed int64
-	table     []written
-	end       int64
+	table     changelog
+	verdicts  changelog // of the topic of verdicts
 	sessions  []*session
+}
+
+// changelog is a partition of a compacted topic.
+type changelog struct {
+	entries []written
+	end     int64
+}
+
+func (c *changelog) append(key string, value []byte) {
+	c.entries = append(c.entries, written{c.end, key, value})
+	c.end++
 }
 
 type written struct {
@@ -56,10 +70,12 @@ type session struct {
 	left    []shards.Message
 }
 
-// reader is a Sources whose replica is filled by hand instead of by goka.
+// reader is a Sources, and a Verdicts, whose replicas are filled by hand instead of by
+// goka.
 type reader struct {
 	s  *Sources
-	at [partitions]int64 // offset in each partition of the table
+	v  *Verdicts
+	at [2][partitions]int64 // offset in each partition of the table, and of the topic of verdicts
 }
 
 // act lets a session, true or former, do one thing.
@@ -100,8 +116,11 @@ func (w *world) write(l *auditLog, s *session, n int) {
 		return
 	}
 	for ; n > 0 && len(s.left) > 0; n-- {
-		l.table = append(l.table, written{l.end, s.left[0].Key, s.left[0].Value})
-		l.end++
+		m := s.left[0]
+		l.table.append(m.Key, m.Value)
+		if table.Judged(m.Key) { // stored and emitted in one callback; a deletion is a tombstone
+			l.verdicts.append(m.Key, m.Emit)
+		}
 		s.left = s.left[1:]
 	}
 	if len(s.left) > 0 {
@@ -122,8 +141,9 @@ func (w *world) takeOver(l *auditLog) {
 	w.sessions++
 	s := &session{at: l.committed, m: collect.NewMachine(collect.MachineOptions{
 		Owner: fmt.Sprint("s", w.IntN(1000), "-", w.sessions), Start: l.committed, Partition: l.number, Partitions: partitions, Horizon: w.detail + 6*time.Hour,
+		Judge: judge.Options{Plan: w.plan}, Verdicts: "verdicts",
 	})}
-	says := l.says()
+	says := l.table.says()
 	for _, key := range slices.Sorted(maps.Keys(says)) {
 		if err := s.m.Load(key, says[key]); err != nil {
 			w.fail("load: %w", err)
@@ -132,10 +152,10 @@ func (w *world) takeOver(l *auditLog) {
 	l.sessions = append(l.sessions, s)
 }
 
-// says is what the table has now.
-func (l *auditLog) says() map[string][]byte {
+// says is what the topic has now.
+func (c *changelog) says() map[string][]byte {
 	says := map[string][]byte{}
-	for _, e := range l.table {
+	for _, e := range c.entries {
 		if says[e.key] = e.value; e.value == nil {
 			delete(says, e.key)
 		}
@@ -146,55 +166,71 @@ func (l *auditLog) says() map[string][]byte {
 // compact drops any entries that have a later one of their key, and deletions
 // that all readers have seen if nothing older is left of their key.
 func (w *world) compact(l *auditLog) {
-	last, older := map[string]int64{}, map[string]bool{}
-	for _, e := range l.table {
-		last[e.key] = e.offset
-	}
-	l.table = slices.DeleteFunc(l.table, func(e written) bool {
-		seen := !slices.ContainsFunc(w.readers, func(r *reader) bool { return r.at[l.number] <= e.offset })
-		superfluous := last[e.key] != e.offset || e.value == nil && !older[e.key] && seen
-		if superfluous && w.IntN(3) > 0 {
-			return true
+	for i, c := range []*changelog{&l.table, &l.verdicts} {
+		last, older := map[string]int64{}, map[string]bool{}
+		for _, e := range c.entries {
+			last[e.key] = e.offset
 		}
-		older[e.key] = true
-		return false
-	})
+		c.entries = slices.DeleteFunc(c.entries, func(e written) bool {
+			seen := !slices.ContainsFunc(w.readers, func(r *reader) bool { return r.at[i][l.number] <= e.offset })
+			superfluous := last[e.key] != e.offset || e.value == nil && !older[e.key] && seen
+			if superfluous && w.IntN(3) > 0 {
+				return true
+			}
+			older[e.key] = true
+			return false
+		})
+	}
 }
 
 func (w *world) newReader() {
-	s := newSources(w.detail)
-	rep := newReplica(w.detail, 1<<30)
+	r := &reader{s: newSources(w.detail), v: newVerdicts(w.detail)}
+	r.s.current.Store(newReplica(w.detail, 1<<30))
+	r.v.current.Store(newVerdictsReplica(w.detail, 1<<30))
 	for p := range int32(partitions) {
-		_, _ = rep.build("", p)
+		for _, f := range r.followers() {
+			_, _ = f.current.Load().build("", p)
+		}
 	}
-	s.current.Store(rep)
-	w.readers = append(w.readers, &reader{s: s})
+	w.readers = append(w.readers, r)
 }
 
-// read follows the table, as goka has the replica do.
+func (r *reader) followers() []*follower { return []*follower{r.s.follower, r.v.follower} }
+
+// read follows the topics, as goka has the replicas do.
 func (w *world) read(r *reader, l *auditLog, n int) {
-	rep := r.s.current.Load()
-	i, _ := slices.BinarySearchFunc(l.table, r.at[l.number], func(e written, at int64) int { return int(e.offset - at) })
-	for ; n > 0 && i < len(l.table); i++ {
-		e := l.table[i]
-		r.at[l.number] = e.offset + 1
-		n--
-		value := e.value
-		switch {
-		case value == nil && w.ignoreDeletes:
-			continue
-		case value != nil && w.ignoreVersions:
-			row, _ := table.Parse(value)
-			row.Version = 0
-			value = row.Append(nil)
+	for which, c := range []*changelog{&l.table, &l.verdicts} {
+		rep, at := r.followers()[which].current.Load(), &r.at[which][l.number]
+		i, _ := slices.BinarySearchFunc(c.entries, *at, func(e written, at int64) int { return int(e.offset - at) })
+		for left := n; left > 0 && i < len(c.entries); i++ {
+			e := c.entries[i]
+			*at = e.offset + 1
+			left--
+			value := e.value
+			switch {
+			case value == nil && w.ignoreDeletes:
+				continue
+			case value != nil && w.ignoreVersions:
+				value = w.unversioned(which, value)
+			}
+			if err := rep.update(nil, rep.partitions()[l.number], e.key, value); err != nil {
+				w.fail("update: %w", err)
+			}
 		}
-		if err := rep.update(nil, rep.partitions()[l.number], e.key, value); err != nil {
-			w.fail("update: %w", err)
+		if w.IntN(5) == 0 && !w.neverSwept {
+			rep.sweep()
 		}
 	}
-	if w.IntN(5) == 0 && !w.neverSwept {
-		rep.sweep()
+}
+
+// unversioned makes the version of an entry 0.
+func (w *world) unversioned(which int, value []byte) []byte {
+	if which == 1 {
+		return value
 	}
+	row, _ := table.Parse(value)
+	row.Version = 0
+	return row.Append(nil)
 }
 
 var topics = []string{"orders", "a/b", "-", "%2F", "payments"}
