@@ -46,6 +46,7 @@ type world struct {
 	progress  []query.Progress
 	missed    []query.Missed
 	instances []query.Instance
+	judged
 	added     []string
 	addErr    error
 	writes    int // calls of AddTopic
@@ -128,7 +129,7 @@ func (w *world) server(change ...func(*api.Options)) *api.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "chaperone_test_total"}))
 	o := api.Options{
-		Query: w, Sources: w, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
+		Query: w, Sources: w, Judged: &w.judged, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Now: func() time.Time { return now },
 	}
@@ -196,6 +197,7 @@ func fake() *world {
 	w.progress[2].Physical = "west.payments"
 	w.missed = []query.Missed{{Tier: "regional", Datacenter: "dc1", Source: source("orders", 1), AsOf: now,
 		Missed: audit.Missed{From: 0, To: 7, Reason: audit.MissedRetention, Until: now.UnixMilli()}}}
+	w.judged = judgements()
 	w.health.Part("store").Degraded("connection refused; trying again")
 	w.health.Part("count").OK()
 	return w
@@ -241,6 +243,12 @@ var answers = []struct{ name, method, target, body string }{
 	{"topics", "GET", "/api/v1/topics", ""},
 	{"topics-of-a-time", "GET", "/api/v1/topics?from=2026-01-30T00:00:00Z&to=1769853600", ""},
 	{"windows", "GET", "/api/v1/topics/orders/windows", ""},
+	{"completeness", "GET", "/api/v1/completeness", ""},
+	{"completeness-of-a-topic", "GET", "/api/v1/completeness?topic=orders&from=2026-01-31T10:50:00Z&threshold=0.8", ""},
+	{"completeness-of-no-topic", "GET", "/api/v1/completeness?topic=nothing&until=2026-01-31T11:00:00Z", ""},
+	{"completeness-of-a-pipeline", "GET", "/api/v1/completeness?pipeline=main&from=2026-01-31T11:00:00Z&to=2026-01-31T11:20:00Z&wait=1s", ""},
+	{"verdicts", "GET", "/api/v1/verdicts?verdict=missing,unknown&pipeline=main", ""},
+	{"verdicts-of-a-topic", "GET", "/api/v1/topics/orders/verdicts", ""},
 	{"windows-by-partition", "GET", "/api/v1/topics/orders/windows?by=datacenter,partition&tier=regional&from=2026-01-31T11:40:00Z&to=2026-01-31T11:50:00Z", ""},
 	{"windows-of-originals", "GET", "/api/v1/topics/legacy/windows?by=cluster", ""},
 	{"windows-of-nothing", "GET", "/api/v1/topics/unknown/windows", ""},
@@ -295,6 +303,16 @@ func TestErrorsAreProblems(t *testing.T) {
 		{outcome: "a question that takes too long", target: windows, change: func(w *world, o *api.Options) { w.block, o.Timeout = true, time.Millisecond }, status: 503, code: v1.Timeout},
 		{outcome: "too many rows", target: windows, change: func(_ *world, o *api.Options) { o.MaxRows = 2 }, status: 400, code: v1.TooManyRows, detail: "There are 3 rows; an answer has at most 2."},
 		{outcome: "too many instances", target: "/api/v1/instances", change: func(_ *world, o *api.Options) { o.MaxRows = 2 }, status: 400, code: v1.TooManyRows, detail: "There are 3 instances; an answer has at most 2."},
+		{outcome: "too many verdicts", target: "/api/v1/verdicts", change: func(_ *world, o *api.Options) { o.MaxRows = 2 }, status: 400, code: v1.TooManyRows, detail: "There are 5 verdicts; an answer has at most 2."},
+		{outcome: "too many windows of a topic", target: "/api/v1/completeness?topic=orders&from=0", status: 400, code: v1.TooManyRows, detail: "There are 1 topics, with 2949768 windows"},
+		{outcome: "an instance that knows no verdicts", target: "/api/v1/verdicts", change: func(_ *world, o *api.Options) { o.Judged = nil }, status: 503, code: v1.Unavailable},
+		{outcome: "and so not what is complete", target: "/api/v1/completeness", change: func(_ *world, o *api.Options) { o.Judged = nil }, status: 503, code: v1.Unavailable},
+		{outcome: "verdicts that are being read", target: "/api/v1/completeness", change: func(w *world, _ *api.Options) { w.judgedErr = away }, status: 503, code: v1.Unavailable},
+		{outcome: "a verdict that is none", target: "/api/v1/verdicts?verdict=missing,lost", status: 400, code: v1.BadRequest, detail: `verdict has "lost"`},
+		{outcome: "a threshold in percent", target: "/api/v1/completeness?threshold=99.9", status: 400, code: v1.BadRequest, detail: "threshold is"},
+		{outcome: "a threshold that is no number", target: "/api/v1/completeness?threshold=NaN", status: 400, code: v1.BadRequest, detail: "threshold is"},
+		{outcome: "too long a wait", target: "/api/v1/completeness?wait=1h", status: 400, code: v1.BadRequest, detail: "at most 1m"},
+		{outcome: "two ends", target: "/api/v1/completeness?to=10&until=10", status: 400, code: v1.BadRequest, detail: "say the same"},
 		{outcome: "a state that is none", target: "/api/v1/instances?state=running,dead", status: 400, code: v1.BadRequest, detail: `state has "dead"`},
 		{outcome: "from after to", target: windows + "?from=20&to=10", status: 400, code: v1.BadRequest, detail: "from, 1970-01-01T00:00:20Z, is after to"},
 		{outcome: "milliseconds for seconds", target: windows + "?from=1769860800000", status: 400, code: v1.BadRequest, detail: "it is in seconds"},

@@ -49,6 +49,19 @@ func TestClientAsksEverything(t *testing.T) {
 	if a, err := c.Missed(ctx, ""); err != nil || len(a.Missed) != 1 || a.Missed[0].Reason != "retention" {
 		t.Errorf("missed: %+v, %v", a, err)
 	}
+	half := 0.5
+	if a, err := c.Completeness(ctx, client.Completing{Topic: "orders", Span: client.Span{From: now.Add(-time.Hour), To: now.Add(-40 * time.Minute)}, Threshold: &half, Wait: time.Minute}); err != nil || !a.Complete || len(a.Topics[0].PerWindow) != 2 {
+		t.Errorf("completeness: %+v, %v", a, err)
+	}
+	if a, err := c.Completeness(ctx, client.Completing{Pipeline: "main"}); err != nil || a.Complete || len(a.Topics) != 2 {
+		t.Errorf("completeness of a pipeline: %+v, %v", a, err)
+	}
+	if a, err := c.Verdicts(ctx, client.Judged{Topic: "orders", Pipeline: "main", Verdicts: []string{"missing", "late"}}); err != nil || len(a.Verdicts) != 2 || a.Verdicts[0].Findings[0].Sentence == "" {
+		t.Errorf("verdicts of a topic: %+v, %v", a, err)
+	}
+	if a, err := c.Verdicts(ctx, client.Judged{}); err != nil || len(a.Verdicts) != 5 {
+		t.Errorf("verdicts: %+v, %v", a, err)
+	}
 	if a, err := c.AddTopic(ctx, "new"); err != nil || !a.New {
 		t.Errorf("add topic: %+v, %v", a, err)
 	}

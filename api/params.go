@@ -10,6 +10,7 @@ import (
 	"time"
 
 	v1 "github.com/chaperone-audit/chaperone/api/v1"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/query"
 )
 
@@ -145,6 +146,50 @@ func (p *params) states() (states []query.State) {
 	}
 	delete(p.values, "state")
 	return states
+}
+
+// kinds reads the verdicts that are asked for, as by reads dimensions; nil for all.
+func (p *params) kinds() (kinds []compare.Kind) {
+	for _, list := range p.values["verdict"] {
+		for name := range strings.SplitSeq(list, ",") {
+			switch kind := compare.Kind(strings.TrimSpace(name)); {
+			case slices.Contains(compare.Kinds(), kind):
+				kinds = append(kinds, kind)
+			case kind != "":
+				p.problem("verdict has %q and must be some of missing, altered, duplicated, unknown, late, complete", name)
+			}
+		}
+	}
+	delete(p.values, "verdict")
+	return kinds
+}
+
+// threshold reads how much has to be complete: all of it, if nothing is said.
+func (p *params) threshold() float64 {
+	text := p.take("threshold")
+	if text == "" {
+		return 1
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f >= 0 && f <= 1) {
+		p.problem("threshold is %q and must be a number from 0 to 1", text)
+	}
+	return f
+}
+
+// mostWait bounds how long a request may wait for something to happen.
+const mostWait = time.Minute
+
+func (p *params) wait() time.Duration {
+	text := p.take("wait")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > mostWait {
+		p.problem("wait is %q and must be a duration such as 30s, at most %s", text, mostWait)
+	}
+	return d
 }
 
 var topicChars = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)

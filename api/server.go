@@ -41,6 +41,11 @@ type Audited interface {
 type Options struct {
 	Query   query.Source
 	Sources Sources // nil: nobody can tell
+	// Judged knows what the judge has said; nil: nobody can tell.
+	Judged query.Judged
+	// JudgedSince is the start, in Unix seconds, of the first window from which on Judged
+	// has every verdict; nil: it has all.
+	JudgedSince func() int64
 	Audited Audited // nil: topics cannot be added here
 	// Inbox takes what applications report. Here it is called by many at once. nil:
 	// records are not taken here.
@@ -120,6 +125,9 @@ func (s *Server) routes() {
 	v1.GET("/sources", s.sources)
 	v1.GET("/instances", s.instances)
 	v1.GET("/missed", s.missed)
+	e.GET(completenessPath, s.completeness)
+	v1.GET("/verdicts", s.verdicts)
+	v1.GET("/topics/:topic/verdicts", s.verdicts)
 	e.POST(reportPath, s.report)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))
@@ -135,7 +143,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      2 * s.o.Timeout,
+		WriteTimeout:      2*s.o.Timeout + mostWait,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
@@ -181,7 +189,11 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		ctx, cancel := context.WithTimeout(r.Context(), s.o.Timeout)
+		timeout := s.o.Timeout
+		if c.Path() == completenessPath {
+			timeout += mostWait // it may be asked to
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		r = r.WithContext(ctx)
 		most := int64(maxBody)

@@ -334,6 +334,7 @@ func (a *App) build() error {
 			Detail:   a.cfg.Collect.Horizon - min(time.Hour, a.cfg.Collect.Horizon/4),
 			MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
 		})
+		server.Judged, server.JudgedSince = a.verdicts, a.verdicts.Horizon
 		server.Ready = a.ready
 	}
 	s := api.New(server)

@@ -46,7 +46,7 @@ type WindowCompleteness struct {
 	audit.Window
 	State    compare.State
 	Kind     compare.Kind
-	Ratio    float64
+	Ratio    float64 // below 0: nobody knows
 	Complete bool
 	// Empty says that there is no verdict because nobody has counted a message in the
 	// window: it is complete at zero, if it is settled.
@@ -140,7 +140,7 @@ func (c *Completeness) window(at audit.Window, s *compare.Standing, judgements [
 		w.State, w.reason = compare.Provisional, Unsettled
 	}
 	if !known && w.Kind == compare.Complete {
-		w.Kind, w.Ratio = compare.Unknown, 0
+		w.Kind, w.Ratio = compare.Unknown, -1
 	}
 	if w.State == compare.Open || !inside || !known && !countedPast(s, at) {
 		w.lacking = true

@@ -170,7 +170,7 @@ func (t *outlined) within(q *query.Verdicts) iter.Seq[*judged] {
 	j, _ := t.find(audit.Window{Start: q.To})
 	return func(yield func(*judged) bool) {
 		for ; i < j; i++ {
-			if w := &t.windows[i]; (q.Pipeline == "" || q.Pipeline == w.Pipeline) && !yield(w) {
+			if w := &t.windows[i]; q.Wanted(w.Kind, w.Pipeline) && !yield(w) {
 				return
 			}
 		}

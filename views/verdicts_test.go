@@ -106,6 +106,9 @@ func TestVerdictsAreAskedForByTopicTimeAndPipeline(t *testing.T) {
 			if i == 2 {
 				d.Pipeline = "other"
 			}
+			if i == 1 && n == 1 {
+				d.Kind = compare.Missing
+			}
 			say("a", d.Key(), encoded(t, d))
 		}
 		s := &compare.Standing{Topic: topic, Size: 600, Since: epoch, Version: 3}
@@ -118,6 +121,7 @@ func TestVerdictsAreAskedForByTopicTimeAndPipeline(t *testing.T) {
 		{query.Verdicts{From: epoch, To: epoch + 1}, "a/b 0, orders 0, payments 0, "},
 		{query.Verdicts{Topic: "orders", From: epoch + 1, To: epoch + 1201}, "orders 600, orders 1200, "},
 		{query.Verdicts{From: epoch + 1200, To: epoch + 9000, Pipeline: "other"}, "payments 1200, "},
+		{query.Verdicts{From: epoch, To: epoch + 9000, Kinds: []compare.Kind{compare.Late, compare.Missing}}, "a/b 600, "},
 		{query.Verdicts{Topic: "nothing", From: epoch, To: epoch + 9000}, ""},
 	} {
 		list, err := v.Verdicts(t.Context(), c.q)

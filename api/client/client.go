@@ -77,11 +77,7 @@ func (c *Client) Topics(ctx context.Context, s Span) (*v1.Topics, error) {
 // Windows gives the tallies of the windows of a topic.
 func (c *Client) Windows(ctx context.Context, topic string, q Query) (*v1.Windows, error) {
 	p := q.params()
-	for name, value := range map[string]string{"tier": q.Tier, "datacenter": q.Datacenter, "cluster": q.Cluster, "by": strings.Join(q.By, ",")} {
-		if value != "" {
-			p.Set(name, value)
-		}
-	}
+	set(p, map[string]string{"tier": q.Tier, "datacenter": q.Datacenter, "cluster": q.Cluster, "by": strings.Join(q.By, ",")})
 	if q.Partition != nil {
 		p.Set("partition", strconv.Itoa(int(*q.Partition)))
 	}

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/chaperone-audit/chaperone/api/v1"
+)
+
+// Completing asks how far topics are complete.
+type Completing struct {
+	Topic, Pipeline string // empty means any
+	// Span is the time that is asked about. A zero To is now; a zero From is 24 hours
+	// before, or where a topic began to be known.
+	Span
+	Threshold *float64 // from 0 to 1; nil: everything has to have come out
+	// Wait is for how long to wait until all of it is complete, at most a minute.
+	Wait time.Duration
+}
+
+// Completeness says how far topics are complete, and what holds them.
+func (c *Client) Completeness(ctx context.Context, q Completing) (*v1.Completeness, error) {
+	p := q.params()
+	set(p, map[string]string{"topic": q.Topic, "pipeline": q.Pipeline})
+	if q.Threshold != nil {
+		p.Set("threshold", strconv.FormatFloat(*q.Threshold, 'g', -1, 64))
+	}
+	patient := c
+	if q.Wait > 0 {
+		p.Set("wait", q.Wait.String())
+		h := *c.http
+		if h.Timeout > 0 {
+			h.Timeout += q.Wait
+		}
+		with := *c
+		with.http = &h
+		patient = &with
+	}
+	return do[v1.Completeness](ctx, patient, http.MethodGet, nil, p, "api", "v1", "completeness")
+}
+
+// Judged says which verdicts are wanted.
+type Judged struct {
+	Span
+	Topic, Pipeline string   // empty means any
+	Verdicts        []string // missing, altered, ...; none means all
+}
+
+// Verdicts lists verdicts, with their findings in words.
+func (c *Client) Verdicts(ctx context.Context, q Judged) (*v1.Verdicts, error) {
+	p := q.params()
+	set(p, map[string]string{"pipeline": q.Pipeline, "verdict": strings.Join(q.Verdicts, ",")})
+	if q.Topic != "" {
+		return get[v1.Verdicts](ctx, c, p, "api", "v1", "topics", q.Topic, "verdicts")
+	}
+	return get[v1.Verdicts](ctx, c, p, "api", "v1", "verdicts")
+}
+
+// set sets the parameters that say something.
+func set(p url.Values, values map[string]string) {
+	for name, value := range values {
+		if value != "" {
+			p.Set(name, value)
+		}
+	}
+}
