@@ -68,6 +68,10 @@ func (w *world) Windows(ctx context.Context, q query.Windows) ([]query.Row, erro
 	return query.Group(q, slices.Values(w.records)), nil
 }
 
+func (w *world) Records(_ context.Context, topic string, from, to int64) ([]*audit.Record, error) {
+	return query.NewestRecords(topic, from, to, slices.Values(w.records)), w.queryErr
+}
+
 func (w *world) Topics(_ context.Context, from, to int64) ([]query.Topic, error) {
 	return query.GroupTopics(from, to, slices.Values(w.records)), w.queryErr
 }
@@ -129,7 +133,7 @@ func (w *world) server(change ...func(*api.Options)) *api.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "chaperone_test_total"}))
 	o := api.Options{
-		Query: w, Sources: w, Judged: &w.judged, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
+		Query: w, Sources: w, Judged: &w.judged, Records: w, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Now: func() time.Time { return now },
 	}
@@ -249,6 +253,9 @@ var answers = []struct{ name, method, target, body string }{
 	{"completeness-of-a-pipeline", "GET", "/api/v1/completeness?pipeline=main&from=2026-01-31T11:00:00Z&to=2026-01-31T11:20:00Z&wait=1s", ""},
 	{"verdicts", "GET", "/api/v1/verdicts?verdict=missing,unknown&pipeline=main", ""},
 	{"verdicts-of-a-topic", "GET", "/api/v1/topics/orders/verdicts", ""},
+	{"why", "GET", "/api/v1/topics/orders/why?window=2026-01-31T11:44:00Z", ""},
+	{"why-without-a-verdict", "GET", "/api/v1/topics/payments/why?window=-1", ""},
+	{"why-of-no-topic", "GET", "/api/v1/topics/nothing/why?window=1769860000", ""},
 	{"windows-by-partition", "GET", "/api/v1/topics/orders/windows?by=datacenter,partition&tier=regional&from=2026-01-31T11:40:00Z&to=2026-01-31T11:50:00Z", ""},
 	{"windows-of-originals", "GET", "/api/v1/topics/legacy/windows?by=cluster", ""},
 	{"windows-of-nothing", "GET", "/api/v1/topics/unknown/windows", ""},
@@ -313,6 +320,10 @@ func TestErrorsAreProblems(t *testing.T) {
 		{outcome: "a threshold that is no number", target: "/api/v1/completeness?threshold=NaN", status: 400, code: v1.BadRequest, detail: "threshold is"},
 		{outcome: "too long a wait", target: "/api/v1/completeness?wait=1h", status: 400, code: v1.BadRequest, detail: "at most 1m"},
 		{outcome: "two ends", target: "/api/v1/completeness?to=10&until=10", status: 400, code: v1.BadRequest, detail: "say the same"},
+		{outcome: "no window", target: "/api/v1/topics/orders/why", status: 400, code: v1.BadRequest, detail: "window is missing"},
+		{outcome: "a window that is none", target: "/api/v1/topics/orders/why?window=noon", status: 400, code: v1.BadRequest, detail: `window is "noon"`},
+		{outcome: "a window of a topic that cannot be", target: "/api/v1/topics/a%20b/why?window=-1", status: 400, code: v1.BadRequest, detail: `topic is "a b"`},
+		{outcome: "evidence without those who count", target: "/api/v1/topics/orders/why?window=-1", change: func(_ *world, o *api.Options) { o.Sources = nil }, status: 503, code: v1.Unavailable},
 		{outcome: "a state that is none", target: "/api/v1/instances?state=running,dead", status: 400, code: v1.BadRequest, detail: `state has "dead"`},
 		{outcome: "from after to", target: windows + "?from=20&to=10", status: 400, code: v1.BadRequest, detail: "from, 1970-01-01T00:00:20Z, is after to"},
 		{outcome: "milliseconds for seconds", target: windows + "?from=1769860800000", status: 400, code: v1.BadRequest, detail: "it is in seconds"},

@@ -62,6 +62,9 @@ func TestClientAsksEverything(t *testing.T) {
 	if a, err := c.Verdicts(ctx, client.Judged{}); err != nil || len(a.Verdicts) != 5 {
 		t.Errorf("verdicts: %+v, %v", a, err)
 	}
+	if a, err := c.Why(ctx, "orders", "2026-01-31T11:40:00Z"); err != nil || a.Verdict == nil || len(a.Tiers) != 3 || len(a.Sentences) == 0 {
+		t.Errorf("why: %+v, %v", a, err)
+	}
 	if a, err := c.AddTopic(ctx, "new"); err != nil || !a.New {
 		t.Errorf("add topic: %+v, %v", a, err)
 	}

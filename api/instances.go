@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,11 +36,14 @@ func (s *Server) instances(c echo.Context) error {
 	}
 	answer := v1.Instances{Instances: make([]v1.Instance, len(list))}
 	for n := range list {
-		i := &list[n]
-		answer.Instances[n] = v1.Instance{
-			Topic: i.Topic, Tier: i.Tier, Datacenter: i.Datacenter, Instance: i.Instance, Host: i.Host, State: string(i.State(now)), Started: millis(i.Started),
-			AsOf: i.AsOf.UTC(), Attempts: i.Attempts, Successes: i.Successes, Failures: i.Failures, Uncounted: i.Uncounted, Windows: i.Records,
-		}
+		answer.Instances[n] = instanceOf(&list[n], now)
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+func instanceOf(i *query.Instance, now time.Time) v1.Instance {
+	return v1.Instance{
+		Topic: i.Topic, Tier: i.Tier, Datacenter: i.Datacenter, Instance: i.Instance, Host: i.Host, State: string(i.State(now)), Started: millis(i.Started),
+		AsOf: i.AsOf.UTC(), Attempts: i.Attempts, Successes: i.Successes, Failures: i.Failures, Uncounted: i.Uncounted, Windows: i.Records,
+	}
 }

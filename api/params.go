@@ -10,6 +10,7 @@ import (
 	"time"
 
 	v1 "github.com/chaperone-audit/chaperone/api/v1"
+	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/query"
 )
@@ -95,6 +96,23 @@ func (p *params) time(name string) (sec int64, ok bool) {
 		return 0, false
 	}
 	return sec, true
+}
+
+// window reads which window of a size, in seconds, is asked about: the one that holds a
+// time, or, below 0, so many back, of which -1 is the last one that has ended.
+func (p *params) window(now time.Time, size int64) (w audit.Window) {
+	const mostBack = 100_000
+	if n, err := strconv.ParseInt(p.values.Get("window"), 10, 64); err == nil && n < 0 && n >= -mostBack {
+		p.take("window")
+		w = audit.WindowAt(now.UnixMilli(), size)
+		w.Start += n * size
+		return w
+	}
+	at, ok := p.time("window")
+	if !ok && len(p.wrong) == 0 {
+		p.problem("window is missing; give a time that it holds, or -1 for the last one that has ended")
+	}
+	return audit.WindowAt(at*1000, size)
 }
 
 func (p *params) partition() *int32 {

@@ -55,7 +55,9 @@ type Options struct {
 	KafkaTiers []string
 	// Clusters names the clusters that have a topic; nil: those where it is counted.
 	Clusters func(ctx context.Context, topic string) ([]string, error)
-	Health   *health.Registry
+	// Records gives the records that counts are made of; nil: they cannot be had.
+	Records query.Recorded
+	Health  *health.Registry
 	// Ready says why questions cannot be answered yet; nil: they can.
 	Ready   func() error
 	Metrics prometheus.Gatherer // nil: there are none
@@ -128,6 +130,7 @@ func (s *Server) routes() {
 	e.GET(completenessPath, s.completeness)
 	v1.GET("/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/verdicts", s.verdicts)
+	v1.GET("/topics/:topic/why", s.why)
 	e.POST(reportPath, s.report)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))

@@ -69,12 +69,16 @@ func (s *Server) missed(c echo.Context) error {
 		return err
 	}
 	answer := v1.Missed{Missed: make([]v1.MissedRange, len(list))}
-	for i, m := range list {
-		answer.Missed[i] = v1.MissedRange{Topic: m.Source.Topic, TopicID: m.Source.TopicID.String(), Cluster: m.Source.Cluster, Tier: m.Tier,
-			Datacenter: m.Datacenter, Partition: m.Source.Partition, From: m.From, To: m.To, Reason: string(m.Reason),
-			Since: millis(m.Since), Until: millis(m.Until), AsOf: m.AsOf.UTC()}
+	for i := range list {
+		answer.Missed[i] = missedOf(&list[i])
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+func missedOf(m *query.Missed) v1.MissedRange {
+	return v1.MissedRange{Topic: m.Source.Topic, TopicID: m.Source.TopicID.String(), Cluster: m.Source.Cluster, Tier: m.Tier,
+		Datacenter: m.Datacenter, Partition: m.Source.Partition, From: m.From, To: m.To, Reason: string(m.Reason),
+		Since: millis(m.Since), Until: millis(m.Until), AsOf: m.AsOf.UTC()}
 }
 
 // millis is the time of Unix milliseconds, nil for 0, which stands for unknown,

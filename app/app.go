@@ -326,7 +326,8 @@ func (a *App) build() error {
 			Detail:   min(a.cfg.Views.Detail+a.cfg.Windows.Size+time.Minute, a.cfg.Collect.Horizon),
 			MaxBytes: b.ViewsHeld, FetchBytes: b.ViewsFetch,
 		})
-		server.Query = &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
+		service := &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
+		server.Query, server.Records = service, service
 		server.Sources, server.Audited = a.views, a.settings
 		a.verdicts = views.NewVerdicts(views.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "verdicts"), Health: a.health, Metrics: a.metrics,

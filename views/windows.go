@@ -93,3 +93,19 @@ func (e *entry) outline(id table.Identity) (*audit.Record, error) {
 		Tally: &audit.WindowTally{Tally: audit.Tally{Count: e.row.Count}, First: -1, Last: -1},
 	}, nil
 }
+
+// Records is of query.Recorded. It has what Windows has.
+func (s *Sources) Records(ctx context.Context, topic string, from, to int64) ([]*audit.Record, error) {
+	r, err := s.replica()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	list := query.NewestRecords(topic, from, to, func(yield func(*audit.Record) bool) {
+		failed = eachRecord(ctx, r.about(topic), from, to, (*entry).decode, yield)
+	})
+	if failed != nil {
+		return nil, fmt.Errorf("records of topic %s: %w", topic, failed)
+	}
+	return list, nil
+}

@@ -60,6 +60,12 @@ func (c *Client) Verdicts(ctx context.Context, q Judged) (*v1.Verdicts, error) {
 	return get[v1.Verdicts](ctx, c, p, "api", "v1", "verdicts")
 }
 
+// Why gives the chain of evidence of a window of a topic: the one that holds a time, RFC
+// 3339 or Unix seconds, or -1 for the last one that has ended.
+func (c *Client) Why(ctx context.Context, topic, window string) (*v1.Explanation, error) {
+	return get[v1.Explanation](ctx, c, url.Values{"window": {window}}, "api", "v1", "topics", topic, "why")
+}
+
 // set sets the parameters that say something.
 func set(p url.Values, values map[string]string) {
 	for name, value := range values {

@@ -160,3 +160,63 @@ type Percentiles struct {
 	Negative    uint64  `json:"negative"`
 	NegativeMax int64   `json:"negativeMax"`
 }
+
+// Explanation answers GET /api/v1/topics/{topic}/why: the chain of evidence of a window,
+// from the verdict down to the records that it rests on.
+type Explanation struct {
+	Topic    string             `json:"topic"`
+	Pipeline string             `json:"pipeline"`
+	Window   WindowCompleteness `json:"window"`
+	Held     *Held              `json:"heldBy,omitempty"`  // why it is not complete
+	Verdict  *Verdict           `json:"verdict,omitempty"` // absent: nobody has counted a message in it
+	Tiers    []TierEvidence     `json:"tiers"`             // in the order of the pipeline
+	Missed   []MissedRange      `json:"missed"`            // that touch the window
+	Silent   []Instance         `json:"silent"`            // application instances that fell silent without goodbye
+
+	Sentences []string `json:"sentences"`   // all of this in plain words
+	Changes   []string `json:"wouldChange"` // what would change the verdict, likewise
+}
+
+// TierEvidence is what is known of a window at a tier.
+type TierEvidence struct {
+	Tier     string           `json:"tier"`
+	Messages uint64           `json:"messages"`
+	Bytes    uint64           `json:"bytes"`
+	Until    *time.Time       `json:"countedUntil,omitempty"`
+	Holds    []Hold           `json:"holds,omitempty"`
+	Sources  []SourceEvidence `json:"sources"`
+}
+
+// SourceEvidence is what is known of a window at a partition, or at an application instance.
+type SourceEvidence struct {
+	Datacenter string    `json:"datacenter,omitempty"`
+	Cluster    string    `json:"cluster,omitempty"`
+	Partition  *int32    `json:"partition,omitempty"`
+	Instance   string    `json:"instance,omitempty"`
+	Messages   uint64    `json:"messages"`
+	Bytes      uint64    `json:"bytes"`
+	First      *int64    `json:"firstOffset,omitempty"`
+	Last       *int64    `json:"lastOffset,omitempty"`
+	Records    []Record  `json:"records"`            // one for each generation and segment
+	Progress   *Source   `json:"progress,omitempty"` // who counts the partition, and how far
+	Client     *Instance `json:"client,omitempty"`   // of the application instance
+}
+
+// A Record is what a source has said of a window.
+type Record struct {
+	UUID        string    `json:"uuid"`
+	Identity    string    `json:"identity"` // its key on the audit topic, without the owner
+	Version     int64     `json:"version"`  // the last offset counted, or the sequence number of an instance
+	Tier        string    `json:"tier"`
+	Start       time.Time `json:"start"` // of the window
+	End         time.Time `json:"end"`
+	Owner       string    `json:"owner,omitempty"`
+	Host        string    `json:"host,omitempty"`
+	Count       uint64    `json:"count"`
+	Bytes       uint64    `json:"bytes"`
+	First       *int64    `json:"firstOffset,omitempty"`
+	Last        *int64    `json:"lastOffset,omitempty"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+	Mode        string    `json:"fingerprintMode,omitempty"`
+	Partial     bool      `json:"partial"`
+}
