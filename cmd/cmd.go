@@ -17,6 +17,7 @@ package cmd
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"
@@ -33,4 +34,5 @@ func Main(builders codecs.Builders) {
 type program struct {
 	env    []string
 	codecs codecs.Builders
+	now    func() time.Time // nil: time.Now
 }

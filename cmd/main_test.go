@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 // chaperone runs a command line.
 func chaperone(env []string, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = program{env, all.Builders()}.execute(context.Background(), args, &out, &errs)
+	status = program{env: env, codecs: all.Builders()}.execute(context.Background(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -46,7 +47,12 @@ func chaperone(env []string, args ...string) (status int, stdout, stderr string)
 // errors too, and its status unless that is 0. A line that begins with # says
 // what is to be seen. `go test ./cmd -rewrite` writes them anew.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
+	runScripts(t, "testdata/*.txt", program{codecs: all.Builders()})
+}
+
+func runScripts(t *testing.T, pattern string, p program) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
@@ -62,7 +68,7 @@ func TestScripts(t *testing.T) {
 				switch {
 				case strings.HasPrefix(line, "$ "):
 					got.WriteString(line)
-					got.WriteString(runLine(t, strings.TrimSpace(line[2:])))
+					got.WriteString(runLine(t, p, strings.TrimSpace(line[2:])))
 					output = true
 				case strings.HasPrefix(line, "# "):
 					if output {
@@ -85,17 +91,18 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func runLine(t *testing.T, line string) string {
+func runLine(t *testing.T, p program, line string) string {
 	words := strings.Fields(line)
-	var env []string
+	p.env = slices.Clone(p.env)
 	for len(words) > 0 && strings.Contains(words[0], "=") {
-		env, words = append(env, words[0]), words[1:]
+		p.env, words = append(p.env, words[0]), words[1:]
 	}
 	if len(words) == 0 || words[0] != "chaperone" {
 		t.Fatalf("%q is no command line of chaperone", line)
 	}
-	status, stdout, stderr := chaperone(env, words[1:]...)
-	out := stdout + stderr
+	var stdout, stderr bytes.Buffer
+	status := p.execute(context.Background(), words[1:], &stdout, &stderr)
+	out := stdout.String() + stderr.String()
 	if status != 0 {
 		out += fmt.Sprintf("[exit status %d]\n", status)
 	}

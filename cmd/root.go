@@ -13,12 +13,13 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 2 // the command line is wrong
+	exitNotYet = 3 // what was waited for has not come
 )
 
 // execute runs a command line and gives the exit status.
 func (p program) execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(p)
-	root.SetArgs(args)
+	root.SetArgs(backwards(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -32,6 +33,9 @@ func (p program) execute(ctx context.Context, args []string, stdout, stderr io.W
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[*notYetError](err); ok {
+		return exitNotYet
 	}
 	return exitFailed
 }
@@ -67,7 +71,8 @@ Audit your own Kafka:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
 	root.AddCommand(
 		newStandalone(p), newCount(p), newCollect(p), newSink(p), newServe(p),
-		newCodec(p), newProduce(p), newConsume(p), newTorture(), newTopology(p), newCheckConfig(p), newVersion(),
+		newCodec(p), newProduce(p), newConsume(p), newTorture(),
+		newStatus(p), newWhy(p), newWait(p), newTopology(p), newCheckConfig(p), newVersion(),
 	)
 	return root
 }

@@ -47,9 +47,11 @@ func (s *settings) load() (c config.Config, warnings []string, err error) {
 	src := config.Sources{File: s.file, Brokers: s.brokers, Codecs: s.codecs}
 	for _, kv := range s.env {
 		name, value, _ := strings.Cut(kv, "=")
-		if name != configEnv {
+		switch {
+		case name == urlEnv: // for commands that ask
+		case name != configEnv:
 			src.Env = append(src.Env, kv)
-		} else if s.file == "" {
+		case s.file == "":
 			src.File = value
 		}
 	}

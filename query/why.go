@@ -135,7 +135,9 @@ func (e *Evidence) tiers() []TierEvidence {
 				t.Reach = &e.Standing.Tiers[i]
 			}
 		}
-		list = append(list, t)
+		if t.Reach != nil || len(t.Sources) > 0 {
+			list = append(list, t)
+		}
 	}
 	return list
 }

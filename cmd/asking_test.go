@@ -1,0 +1,156 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chaperone-audit/chaperone/api"
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/codecs/all"
+	"github.com/chaperone-audit/chaperone/compare"
+	"github.com/chaperone-audit/chaperone/internal/health"
+	"github.com/chaperone-audit/chaperone/query"
+)
+
+// noon is when the scripts of testdata/asking are played.
+var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// heard is what a served chaperone knows: of orders, which lost a message at 11:20 and is
+// behind since 11:40, and of payments, which is well.
+type heard struct {
+	records   []*audit.Record
+	verdicts  []*compare.Verdict
+	standings []*compare.Standing
+}
+
+func (h *heard) Windows(_ context.Context, q query.Windows) ([]query.Row, error) {
+	return query.Group(q, slices.Values(h.records)), nil
+}
+
+func (h *heard) Topics(_ context.Context, from, to int64) ([]query.Topic, error) {
+	return query.GroupTopics(from, to, slices.Values(h.records)), nil
+}
+
+func (h *heard) Records(_ context.Context, topic string, from, to int64) ([]*audit.Record, error) {
+	return query.NewestRecords(topic, from, to, slices.Values(h.records)), nil
+}
+
+func (h *heard) Progress(_ context.Context, topic string) (list []query.Progress, err error) {
+	for _, tier := range []string{"regional", "aggregate"} {
+		list = append(list, query.Progress{Tier: tier, Datacenter: "dc1", Source: audit.Source{Cluster: tier, Topic: topic}, Host: "h1", AsOf: noon.Add(-5 * time.Second),
+			SourceProgress: audit.SourceProgress{Next: 51, End: 51, HighWatermark: 51, CaughtUp: audit.CaughtUpYes}})
+	}
+	return list, nil
+}
+
+func (h *heard) Instances(context.Context, string) ([]query.Instance, error) { return nil, nil }
+func (h *heard) Missed(context.Context, string) ([]query.Missed, error)      { return nil, nil }
+
+func (h *heard) Verdicts(_ context.Context, q query.Verdicts) (list []*compare.Verdict, err error) {
+	for _, v := range h.verdicts {
+		if (q.Topic == "" || v.Topic == q.Topic) && v.Start >= q.From && v.Start < q.To && q.Wanted(v.Kind, v.Pipeline) {
+			list = append(list, v)
+		}
+	}
+	return list, nil
+}
+
+func (h *heard) Standings(_ context.Context, topic string) (list []*compare.Standing, err error) {
+	for _, s := range h.standings {
+		if topic == "" || s.Topic == topic {
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
+
+func hear() *heard {
+	h := &heard{}
+	at := func(hour, minute int) int64 { return time.Date(2026, 1, 31, hour, minute, 0, 0, time.UTC).Unix() }
+	window := func(topic string, start int64, regional, aggregate uint64, state compare.State, findings ...compare.Finding) {
+		v := &compare.Verdict{Topic: topic, Start: start, Size: 600, Pipeline: "main", State: state, Kind: compare.Gravest(findings), Findings: findings,
+			Judged: (start + 722) * 1000, Version: 40, Digest: "0a1b2c3d"}
+		for _, c := range []compare.Count{{Tier: "regional", Messages: regional}, {Tier: "aggregate", Messages: aggregate}} {
+			r := &audit.Record{Kind: audit.KindWindow, Version: 50, Owner: "o1", Host: "h1",
+				Identity: audit.Identity{Tier: c.Tier, Datacenter: "dc1", Cluster: c.Tier, Topic: topic, Window: v.Window()},
+				Tally:    &audit.WindowTally{First: 10, Last: 50, FingerprintMode: audit.FingerprintMode}}
+			for i := range c.Messages {
+				r.Tally.Add(&audit.Event{Bytes: 100, Hash: 1000003 * (i + 1)})
+			}
+			h.records = append(h.records, r)
+			c.Bytes, c.Sources, c.Counted = 100*c.Messages, 1, true
+			c.Fingerprint = compare.MessageID{ID: r.Tally.Fingerprint}.String()
+			v.Tiers = append(v.Tiers, c)
+		}
+		h.verdicts = append(h.verdicts, v)
+	}
+	partition := int32(0)
+	window("orders", at(11, 20), 10, 9, compare.Final, compare.Finding{Kind: compare.Missing, From: "regional", To: "aggregate", Messages: 1, IDs: []compare.MessageID{{ID: 10000030, Times: -1}},
+		Places: []compare.Place{{Datacenter: "dc1", Cluster: "regional", Partition: &partition, Messages: 1, First: 10, Last: 50}}})
+	window("orders", at(11, 30), 4, 4, compare.Final)
+	window("orders", at(11, 40), 7, 0, compare.Provisional, compare.Finding{Kind: compare.Late, Reason: compare.Behind, From: "regional", To: "aggregate", Messages: 7})
+	window("payments", at(11, 30), 2, 2, compare.Final)
+	reach := func(tier string, until int64) compare.Reach {
+		return compare.Reach{Tier: tier, Until: until * 1000, Newest: at(11, 30)}
+	}
+	h.standings = []*compare.Standing{
+		{Topic: "orders", Pipeline: "main", Size: 600, Since: at(10, 50), Until: at(11, 40), Tiers: []compare.Reach{reach("regional", at(11, 59)), reach("aggregate", at(11, 41))}, Judged: at(11, 59) * 1000},
+		{Topic: "payments", Pipeline: "main", Size: 600, Since: at(10, 50), Until: at(11, 50), Tiers: []compare.Reach{reach("regional", at(11, 59)), reach("aggregate", at(11, 59))}, Judged: at(11, 59) * 1000},
+	}
+	return h
+}
+
+func (h *heard) server() *api.Server {
+	return api.New(api.Options{Query: h, Sources: h, Judged: h, Records: h, Health: &health.Registry{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
+}
+
+// asked is a program whose commands ask a server.
+func asked(t *testing.T, h http.Handler) program {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return program{env: []string{urlEnv + "=" + s.URL}, codecs: all.Builders(), now: func() time.Time { return noon }}
+}
+
+func TestAskingScripts(t *testing.T) { runScripts(t, "testdata/asking/*.txt", asked(t, hear().server())) }
+
+func TestWaitGoesOnWhileNobodyAnswers(t *testing.T) {
+	n, server := atomic.Int64{}, hear().server()
+	p := asked(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 1 {
+			http.Error(w, "bad gateway", http.StatusBadGateway)
+			return
+		}
+		server.ServeHTTP(w, r)
+	}))
+	var out, errs bytes.Buffer
+	if status := p.execute(t.Context(), []string{"wait", "--topic", "payments", "--until", "11:50"}, &out, &errs); status != 0 || n.Load() != 2 {
+		t.Errorf("status %d after %d questions: %s%s", status, n.Load(), out.String(), errs.String())
+	}
+}
+
+func TestWaitEndsWhenItBecomesComplete(t *testing.T) {
+	h := hear()
+	server := h.server()
+	n := atomic.Int64{}
+	p := asked(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 2 {
+			h.standings[1].Until = noon.Unix()
+		}
+		q := r.URL.Query()
+		q.Set("wait", "10ms")
+		r.URL.RawQuery = q.Encode()
+		server.ServeHTTP(w, r)
+	}))
+	var out, errs bytes.Buffer
+	if status := p.execute(t.Context(), []string{"wait", "--topic", "payments", "--until", "12:00"}, &out, &errs); status != 0 || n.Load() != 2 {
+		t.Errorf("status %d after %d questions: %s%s", status, n.Load(), out.String(), errs.String())
+	}
+}
