@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ type Verdict struct {
 	// AtFinal is, of an amended window, how many messages each tier had when it was
 	// final, by name.
 	AtFinal map[string]uint64 `json:"atFinal,omitempty"`
+
+	// whole is what Decode has read, if there is more in it than this program knows.
+	whole []byte
 }
 
 // A Count is what a tier has counted in a window, over all its sources.
@@ -183,8 +187,12 @@ func key(topic, kind string, numbers ...int64) string {
 // Window is the one that the verdict is about.
 func (v *Verdict) Window() audit.Window { return audit.Window{Start: v.Start, Size: v.Size} }
 
-// Encode gives the JSON that Decode reads.
+// Encode gives the JSON that Decode reads. Of a verdict that Decode has read it gives what
+// a newer program has said besides, too; such a one must not be changed.
 func (v *Verdict) Encode() ([]byte, error) {
+	if v.whole != nil {
+		return bytes.Clone(v.whole), nil
+	}
 	type plain Verdict
 	return json.Marshal(struct {
 		Record string `json:"record"`
@@ -203,8 +211,7 @@ func Decode(b []byte) (v *Verdict, s *Standing, err error) {
 	}
 	switch head.Record {
 	case kindVerdict:
-		v = &Verdict{}
-		if err := json.Unmarshal(b, v); err != nil {
+		if v, err = decodeVerdict(b); err != nil {
 			return nil, nil, fmt.Errorf("verdict: %w", err)
 		}
 		if v.Topic == "" || v.Size <= 0 {
@@ -220,6 +227,28 @@ func Decode(b []byte) (v *Verdict, s *Standing, err error) {
 		}
 	}
 	return v, s, nil
+}
+
+// decodeVerdict keeps all of it where there are fields, at any depth, that this program
+// does not know: whoever only carries it on must not take them away.
+func decodeVerdict(b []byte) (*Verdict, error) {
+	type plain Verdict
+	var known struct {
+		Record string `json:"record"`
+		plain
+	}
+	strict := json.NewDecoder(bytes.NewReader(b))
+	strict.DisallowUnknownFields()
+	if strict.Decode(&known) == nil {
+		v := Verdict(known.plain)
+		return &v, nil
+	}
+	v := &Verdict{}
+	if err := json.Unmarshal(b, v); err != nil {
+		return nil, err
+	}
+	v.whole = bytes.Clone(b)
+	return v, nil
 }
 
 // Ratio is how much of what went in came out, from 0 to 1: the least over the pairs of
