@@ -1,4 +1,4 @@
-// Package sinks is where records end up: the contract that a store fulfils.
+// Package sinks is where records and verdicts end up: the contract that a store fulfils.
 //
 // The implementations are in packages of their own, and all of them pass the
 // suite in sinktest.
@@ -9,22 +9,28 @@ import (
 	"errors"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/query"
 )
 
-// A Sink stores records. Its methods may be called from any goroutine.
+// A Sink stores records, and verdicts. Its methods may be called from any goroutine.
 //
 // Writing is idempotent by identity and version: a record may be written again,
 // late, or after a newer one, and what is read is the newest of each identity.
-// So a batch whose outcome is not known is simply written again.
+// So a batch whose outcome is not known is simply written again. The identity of
+// a verdict is its topic and window.
 type Sink interface {
 	// Write stores all records of the batch or returns an error; after an error
 	// any of them may have been stored. The error wraps ErrRejected if the same
 	// batch will fail for ever; any other is worth another try. It keeps no
 	// reference to the records.
 	Write(ctx context.Context, batch []*audit.Record) error
+	// WriteVerdicts stores verdicts as Write does records. It may keep them: nobody
+	// changes a verdict. What is read back says all that was written, in the same JSON.
+	WriteVerdicts(ctx context.Context, batch []*compare.Verdict) error
 	// History answers questions about what was written.
 	query.Source
+	query.Judgements
 	// Close releases what New took. Write and queries must have ended.
 	Close() error
 }

@@ -11,18 +11,20 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
-// A column is one that Write fills: its name and type as in migrations/*.sql,
-// and what of a record goes there.
-type column struct {
+// A column is one that is filled: its name and type as in migrations/*.sql, and
+// what of a record, or of whatever a row is, goes there.
+type column[T any] struct {
 	name, kind string
-	value      func(*audit.Record) any
+	value      func(T) any
 }
+
+type recordColumn = column[*audit.Record]
 
 // lowCardinality is for strings of which a part has few different ones.
 const lowCardinality = "LowCardinality(String)"
 
 // identityColumns are those of both tables.
-var identityColumns = []column{
+var identityColumns = []recordColumn{
 	{"topic", lowCardinality, func(r *audit.Record) any { return r.Topic }},
 	{"tier", lowCardinality, func(r *audit.Record) any { return r.Tier }},
 	{"datacenter", lowCardinality, func(r *audit.Record) any { return r.Datacenter }},
@@ -48,7 +50,7 @@ var identityColumns = []column{
 }
 
 // recordColumns are those of audit_records.
-var recordColumns = append(identityColumns[:len(identityColumns):len(identityColumns)], []column{
+var recordColumns = append(identityColumns[:len(identityColumns):len(identityColumns)], []recordColumn{
 	{"window", "DateTime('UTC')", func(r *audit.Record) any { return clampWindow(r.Start) }},
 	{"window_start", "Int64", func(r *audit.Record) any { return r.Start }},
 	{"window_size", "Int64", func(r *audit.Record) any { return r.Size }},
@@ -94,7 +96,7 @@ var recordColumns = append(identityColumns[:len(identityColumns):len(identityCol
 }...)
 
 // eventColumns are those of audit_events.
-var eventColumns = append(identityColumns[:len(identityColumns):len(identityColumns)], []column{
+var eventColumns = append(identityColumns[:len(identityColumns):len(identityColumns)], []recordColumn{
 	{"kind", lowCardinality, func(r *audit.Record) any { return string(r.Kind) }},
 	{"writer", "String", func(r *audit.Record) any { return writer(r) }},
 
@@ -122,7 +124,7 @@ var eventColumns = append(identityColumns[:len(identityColumns):len(identityColu
 
 // namesAndTypes are what clickhouse-go would otherwise ask the server for with
 // every batch over HTTP.
-func namesAndTypes(columns []column) (list []driver.ColumnNameAndType) {
+func namesAndTypes[T any](columns []column[T]) (list []driver.ColumnNameAndType) {
 	for _, c := range columns {
 		list = append(list, driver.ColumnNameAndType{Name: c.name, Type: c.kind})
 	}

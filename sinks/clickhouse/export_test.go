@@ -32,13 +32,17 @@ func MigrateTo(ctx context.Context, dsn, database string, steps int) error {
 // Columns are the names and types that Write fills, per table.
 func Columns() map[string]map[string]string {
 	all := map[string]map[string]string{}
-	for table, columns := range map[string][]column{"audit_records": recordColumns, "audit_events": eventColumns} {
-		all[table] = map[string]string{}
-		for _, c := range columns {
-			all[table][c.name] = c.kind
-		}
-	}
+	fill(all, recordTable)
+	fill(all, eventTable)
+	fill(all, verdictTable)
 	return all
+}
+
+func fill[T any](all map[string]map[string]string, t table[T]) {
+	all[t.name] = map[string]string{}
+	for _, c := range t.columns {
+		all[t.name][c.name] = c.kind
+	}
 }
 
 // Spares says whether inserts ask for room to spare on ClickHouse's disk.

@@ -87,7 +87,9 @@ func setUp(ctx context.Context, conn driver.Conn, database string, ttl time.Dura
 	if err := migrate(ctx, conn, migrations); err != nil {
 		return err
 	}
-	for _, t := range []struct{ table, since string }{{"audit_records", "window"}, {"audit_events", "toDateTime(written_at)"}} {
+	for _, t := range []struct{ table, since string }{
+		{"audit_records", "window"}, {"audit_events", "toDateTime(written_at)"}, {"verdicts", "window"},
+	} {
 		if err := setTTL(ctx, conn, database, t.table, t.since, ttl); err != nil {
 			return fmt.Errorf("set the time to live of %s: %w", t.table, err)
 		}

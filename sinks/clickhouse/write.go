@@ -32,11 +32,25 @@ func (s *Sink) Write(ctx context.Context, batch []*audit.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := insert(ctx, s, conn, "audit_records", recordColumns, records); err != nil {
+	if err := insert(ctx, s, conn, recordTable, records); err != nil {
 		return err
 	}
-	return insert(ctx, s, conn, "audit_events", eventColumns, events)
+	return insert(ctx, s, conn, eventTable, events)
 }
+
+// A table is where rows of one kind go.
+type table[T any] struct {
+	name    string
+	columns []column[T]
+	row     func(T) string // names one in an error
+}
+
+var (
+	recordTable = table[*audit.Record]{"audit_records", recordColumns, sayRecord}
+	eventTable  = table[*audit.Record]{"audit_events", eventColumns, sayRecord}
+)
+
+func sayRecord(r *audit.Record) string { return "the record " + r.Key() }
 
 // A disk that fills up in the middle of an insert can leave a part with which nothing
 // of the table can be read any more (26.7: "Empty marks file"). Before that, inserts
@@ -47,8 +61,8 @@ const (
 	spareDisk    = 64 << 20
 )
 
-func insert(ctx context.Context, s *Sink, conn driver.Conn, table string, columns []column, records []*audit.Record) error {
-	if len(records) == 0 {
+func insert[T any](ctx context.Context, s *Sink, conn driver.Conn, t table[T], rows []T) error {
+	if len(rows) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
@@ -58,27 +72,27 @@ func insert(ctx context.Context, s *Sink, conn driver.Conn, table string, column
 	if s.spares {
 		settings[spareSetting] = spareDisk
 	}
-	ctx = driver.Context(ctx, driver.WithColumnNamesAndTypes(namesAndTypes(columns)), driver.WithSettings(settings))
-	names := make([]string, len(columns))
-	for i, c := range columns {
+	ctx = driver.Context(ctx, driver.WithColumnNamesAndTypes(namesAndTypes(t.columns)), driver.WithSettings(settings))
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
 		names[i] = quoteName(c.name)
 	}
-	b, err := conn.PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(names, ", ")+")")
+	b, err := conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
-		return s.fail("insert into "+table, rejected(err))
+		return s.fail("insert into "+t.name, rejected(err))
 	}
 	defer b.Close()
-	row := make([]any, len(columns))
-	for _, r := range records {
-		for i, c := range columns {
-			row[i] = c.value(r)
+	values := make([]any, len(t.columns))
+	for _, r := range rows {
+		for i, c := range t.columns {
+			values[i] = c.value(r)
 		}
-		if err := b.Append(row...); err != nil {
-			return s.fail("insert into "+table, notOurs(ctx, fmt.Errorf("the record %s: %w", r.Key(), err)))
+		if err := b.Append(values...); err != nil {
+			return s.fail("insert into "+t.name, notOurs(ctx, fmt.Errorf("%s: %w", t.row(r), err)))
 		}
 	}
 	if err := b.Send(); err != nil {
-		return s.fail(fmt.Sprintf("insert %d rows into %s", len(records), table), rejected(err))
+		return s.fail(fmt.Sprintf("insert %d rows into %s", len(rows), t.name), rejected(err))
 	}
 	return nil
 }

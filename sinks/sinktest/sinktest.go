@@ -1,7 +1,8 @@
 // Package sinktest holds what every sink has to fulfil, as tests.
 //
 // The measure of an answer is query.Group over everything that was written: a
-// store says in its own language what Group says in Go.
+// store says in its own language what Group says in Go. Of verdicts, it is the newest of
+// each window, in the same JSON.
 package sinktest
 
 import (
@@ -38,6 +39,14 @@ func Run(t *testing.T, newSink func(testing.TB) sinks.Sink) {
 		{"a context that ended is an error and no rejection", cancelled},
 		{"writers do not disturb each other", concurrent},
 		{"any order, cut and repetition gives the same answer", reordered},
+		{"no verdicts are an answer", noVerdicts},
+		{"a verdict is read back as it was written", verdictsAsWritten},
+		{"verdicts may be written again", verdictsAgain},
+		{"the newest verdict of a window counts, whenever it comes", newerVerdicts},
+		{"verdicts are filtered and ordered as asked", verdictsAsAsked},
+		{"a verdict of no window is rejected", hollowVerdicts},
+		{"verdicts and a context that ended", cancelledVerdicts},
+		{"any order, cut and repetition of verdicts gives the same answer", reorderedVerdicts},
 	} {
 		t.Run(c.outcome, func(t *testing.T) {
 			s := newSink(t)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/query"
 	"github.com/chaperone-audit/chaperone/sinks"
 )
@@ -16,6 +17,7 @@ type store struct {
 	t *testing.T
 	sinks.Sink
 	written []*audit.Record
+	judged  []*compare.Verdict
 }
 
 func (s *store) write(batch ...*audit.Record) {
