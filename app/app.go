@@ -53,7 +53,7 @@ type Part string
 const (
 	Count   Part = "count"   // counts audited topics
 	Collect Part = "collect" // keeps the newest records
-	Sink    Part = "sink"    // writes records into the store
+	Sink    Part = "sink"    // writes records and verdicts into the store
 	Serve   Part = "serve"   // answers REST
 )
 
@@ -307,12 +307,13 @@ func (a *App) build() error {
 		a.actors.add("collect", p.Run)
 	}
 	if a.has(Sink) {
-		p := sink.New(sink.Options{
+		o := sink.Options{
 			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "sink"), Health: a.health, Metrics: a.metrics,
 			Store: a.store, BatchRecords: a.cfg.Store.BatchRows, BatchAge: a.cfg.Store.BatchAge, WriteTimeout: a.cfg.Store.Timeout,
 			BatchBytes: b.SinkBatch, FetchBytes: b.SinkFetch, InstanceID: a.cfg.Audit.InstanceID,
-		})
-		a.actors.add("sink", p.Run)
+		}
+		a.actors.add("sink", sink.New(o).Run)
+		a.actors.add("verdict sink", sink.NewVerdicts(o).Run)
 	}
 	server := api.Options{Health: a.health, Metrics: a.metrics, Log: a.log.With("part", "http"), Version: a.o.Version}
 	if a.has(Serve) {

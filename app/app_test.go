@@ -201,8 +201,11 @@ func (d *deployment) balanced(sources int) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		m := d.metrics()
 		count := m["count_consumed_total"] == m["count_messages_total"]+m["count_replayed_total"]+m["count_read_again_total"]+m["count_out_of_order_total"]+m["count_dropped_total"]
-		sink := m["sink_read_total"] == m["sink_written_total"]+m["sink_malformed_total"]+m["sink_rejected_total"]+m["sink_in_flight_records"]
-		if n := m["count_imbalances_total"] + m["collect_imbalances_total"] + m["sink_imbalances_total"]; n > 0 {
+		sink := true
+		for _, of := range []string{"sink", "verdict_sink"} {
+			sink = sink && m[of+"_read_total"] == m[of+"_written_total"]+m[of+"_skipped_total"]+m[of+"_malformed_total"]+m[of+"_rejected_total"]+m[of+"_in_flight_records"]
+		}
+		if n := m["count_imbalances_total"] + m["collect_imbalances_total"] + m["sink_imbalances_total"] + m["verdict_sink_imbalances_total"]; n > 0 {
 			d.t.Fatalf("%v imbalances: %s", n, d.health())
 		}
 		if count && sink && m["count_unstored_messages"] == 0 && m["collect_sources_followed"] == float64(sources) {

@@ -35,8 +35,8 @@ type bounds struct {
 	CollectFetch   int // bytes
 	CollectPending int // bytes
 
-	SinkFetch int // bytes
-	SinkBatch int // bytes, as JSON
+	SinkFetch int // bytes, of records and of verdicts each
+	SinkBatch int // bytes, as JSON, likewise
 
 	ViewsFetch   int // bytes, for each of the two views
 	ViewsHeld    int // bytes of keys and values

@@ -18,7 +18,7 @@ func (b bounds) cost() (parts map[Part]int64) {
 	return map[Part]int64{
 		Count:   2*decoded*int64(b.CountFetch) + int64(b.CountPending)*pendingBytes + int64(b.CountInFlight)*inFlightBytes,
 		Collect: decoded*int64(b.CollectFetch) + 3*int64(b.CollectPending),
-		Sink:    decoded*int64(b.SinkFetch) + 2*4*int64(b.SinkBatch),
+		Sink:    2 * (decoded*int64(b.SinkFetch) + 2*4*int64(b.SinkBatch)),
 		Serve:   2*decoded*int64(b.ViewsFetch) + int64(b.ViewsHeld+b.VerdictsHeld)*3/2 + (decoded+1)*int64(b.HTTPBodies),
 	}
 }

@@ -85,7 +85,7 @@ func (d *deployment) collect() (*collect.Processor, func()) {
 	return p, d.run(p.Run)
 }
 
-func (d *deployment) sink(s sinks.Sink) (*sink.Processor, func()) {
+func (d *deployment) sink(s sinks.Sink) (*sink.Processor[*audit.Record], func()) {
 	p := sink.New(sink.Options{
 		Brokers: d.cluster.Brokers(), Config: d.config, Topology: d.topology, Log: d.log, Health: &health.Registry{}, Metrics: prometheus.NewRegistry(),
 		Store: s, BatchAge: 50 * time.Millisecond, RetryAfter: 5 * time.Millisecond, RetryAtMost: 20 * time.Millisecond,

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/internal/aside"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/sinks"
@@ -17,23 +16,24 @@ import (
 // takes one large batch more easily than many small ones. While a batch is being
 // written the next one fills; when that is full, claims wait. Items of a claim
 // whose session has ended are written all the same: that changes nothing.
-type batcher struct {
+type batcher[T any] struct {
 	o       *Options
+	stream  *stream[T]
 	aside   *aside.List
 	metrics *metrics
 	health  *health.Part
 
-	in  chan item
+	in  chan item[T]
 	now chan struct{} // asks for the batch to be written at once
 }
 
-func newBatcher(o *Options, a *aside.List, m *metrics, h *health.Part) *batcher {
+func newBatcher[T any](o *Options, s *stream[T], a *aside.List, m *metrics, h *health.Part) *batcher[T] {
 	h.OK()
-	return &batcher{o: o, aside: a, metrics: m, health: h, in: make(chan item), now: make(chan struct{}, 1)}
+	return &batcher[T]{o: o, stream: s, aside: a, metrics: m, health: h, in: make(chan item[T]), now: make(chan struct{}, 1)}
 }
 
 // hurry has whatever was submitted before written without waiting for more.
-func (b *batcher) hurry() {
+func (b *batcher[T]) hurry() {
 	select {
 	case b.now <- struct{}{}:
 	default:
@@ -41,9 +41,9 @@ func (b *batcher) hurry() {
 }
 
 // run batches and writes until ctx ends.
-func (b *batcher) run(ctx context.Context) {
+func (b *batcher[T]) run(ctx context.Context) {
 	var (
-		filling []item
+		filling []item[T]
 		bytes   int
 		due     bool               // the batch is to be written as soon as it can be
 		age     = time.NewTimer(0) // running while filling has items
@@ -92,13 +92,11 @@ func (b *batcher) run(ctx context.Context) {
 
 // store has a batch written, for as long as it takes, and settles it. If ctx
 // ends before, nothing is settled.
-func (b *batcher) store(ctx context.Context, batch []item) {
-	good := make([]*item, 0, len(batch))
+func (b *batcher[T]) store(ctx context.Context, batch []item[T]) {
+	good := make([]*item[T], 0, len(batch))
 	for i := range batch {
-		if it := &batch[i]; it.record != nil {
+		if it := &batch[i]; it.end == onItsWay {
 			good = append(good, it)
-		} else {
-			it.end = setAside // it could not be read
 		}
 	}
 	if !b.write(ctx, good) {
@@ -111,6 +109,8 @@ func (b *batcher) store(ctx context.Context, batch []item) {
 		switch it.end {
 		case written:
 			s.written++
+		case skipped:
+			s.skipped++
 		case setAside:
 			s.aside++
 		}
@@ -124,7 +124,7 @@ func (b *batcher) store(ctx context.Context, batch []item) {
 
 // write has records written, halving what the store rejects, down to the records
 // that it objects to. It says whether all of them are written or set aside.
-func (b *batcher) write(ctx context.Context, batch []*item) bool {
+func (b *batcher[T]) write(ctx context.Context, batch []*item[T]) bool {
 	if len(batch) == 0 {
 		return true
 	}
@@ -150,20 +150,20 @@ func (b *batcher) write(ctx context.Context, batch []*item) bool {
 
 // persist tries until the store has taken the records, has rejected them, or
 // ctx has ended.
-func (b *batcher) persist(ctx context.Context, batch []*item) error {
-	records := make([]*audit.Record, len(batch))
+func (b *batcher[T]) persist(ctx context.Context, batch []*item[T]) error {
+	rows := make([]T, len(batch))
 	for i := range batch {
-		records[i] = batch[i].record
+		rows[i] = batch[i].row
 	}
 	pause, since := b.o.RetryAfter, time.Now()
 	for tries := 1; ; tries++ {
 		begin := time.Now()
-		err := b.attempt(ctx, records)
+		err := b.attempt(ctx, rows)
 		b.metrics.write.Observe(time.Since(begin).Seconds())
 		switch {
 		case err == nil:
 			b.health.OK()
-			b.metrics.written.Add(float64(len(records)))
+			b.metrics.written.Add(float64(len(rows)))
 			b.metrics.batches.Inc()
 			return nil
 		case ctx.Err() != nil:
@@ -173,9 +173,9 @@ func (b *batcher) persist(ctx context.Context, batch []*item) error {
 			return err
 		}
 		b.metrics.failures.Inc()
-		b.health.Down(fmt.Sprintf("the store does not take records: %v; tried %d times in %s, trying again; the audit topic keeps what waits until its retention ends",
-			err, tries, time.Since(since).Round(time.Second)))
-		b.o.Log.Warn("batch not written, trying again", "records", len(records), "tries", tries, "err", err, "pause", pause)
+		b.health.Down(fmt.Sprintf("the store does not take records: %v; tried %d times in %s, trying again; the %s keeps what waits %s",
+			err, tries, time.Since(since).Round(time.Second), b.stream.topic, b.stream.keeps))
+		b.o.Log.Warn("batch not written, trying again", "records", len(rows), "tries", tries, "err", err, "pause", pause)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -186,8 +186,8 @@ func (b *batcher) persist(ctx context.Context, batch []*item) error {
 }
 
 // attempt writes once, in bounded time.
-func (b *batcher) attempt(ctx context.Context, records []*audit.Record) error {
+func (b *batcher[T]) attempt(ctx context.Context, rows []T) error {
 	ctx, cancel := context.WithTimeout(ctx, b.o.WriteTimeout)
 	defer cancel()
-	return b.o.Store.Write(ctx, records)
+	return b.stream.write(ctx, rows)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/internal/aside"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/query"
@@ -55,6 +56,19 @@ func (s *store) Write(ctx context.Context, batch []*audit.Record) error {
 
 var errHang = errors.New("hang")
 
+// WriteVerdicts has the script decide, too.
+func (s *store) WriteVerdicts(ctx context.Context, batch []*compare.Verdict) error {
+	records := make([]*audit.Record, len(batch))
+	for i, v := range batch {
+		records[i] = numbered(v.Version)
+	}
+	return s.Write(ctx, records)
+}
+
+func (s *store) Verdicts(context.Context, query.Verdicts) ([]*compare.Verdict, error) {
+	return nil, nil
+}
+
 func (s *store) Windows(context.Context, query.Windows) ([]query.Row, error) { return nil, nil }
 func (s *store) Topics(context.Context, int64, int64) ([]query.Topic, error) { return nil, nil }
 func (s *store) Close() error                                                { return nil }
@@ -65,9 +79,11 @@ func (s *store) taken(version int64) int {
 	return s.has[version]
 }
 
+type recordItem = item[*audit.Record]
+
 // rig is a batcher over a scripted store.
 type rig struct {
-	*batcher
+	*batcher[*audit.Record]
 	store  *store
 	aside  *aside.List
 	health *health.Registry
@@ -85,7 +101,7 @@ func newRig(t *testing.T, o Options, script func(int, []*audit.Record) (bool, er
 	o.fill()
 	r := &rig{store: s, health: &health.Registry{}, done: make(chan struct{})}
 	r.aside = aside.New(o.Log, r.health.Part("sink records"))
-	r.batcher = newBatcher(&o, r.aside, newMetrics(prometheus.NewRegistry()), r.health.Part("sink store"))
+	r.batcher = newBatcher(&o, records(&o), r.aside, newMetrics(prometheus.NewRegistry(), "sink", "audit topic"), r.health.Part("sink store"))
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() { defer close(r.done); r.run(ctx) }()
@@ -99,7 +115,7 @@ func (r *rig) feed(t *testing.T, pos *position, from, to int64) {
 	t.Helper()
 	for n := from; n < to; n++ {
 		select {
-		case r.in <- item{record: numbered(n), topic: "audit", offset: n, size: 10, from: pos}:
+		case r.in <- recordItem{row: numbered(n), topic: "audit", offset: n, size: 10, from: pos}:
 		case <-time.After(20 * time.Second):
 			t.Fatalf("record %d is not taken", n)
 		}
@@ -185,7 +201,7 @@ func TestAnAwayStoreIsWaitedFor(t *testing.T) {
 	r.feed(t, pos, 0, 10)  // being written
 	r.feed(t, pos, 10, 20) // waits
 	select {
-	case r.in <- item{record: numbered(20), offset: 20, from: pos}:
+	case r.in <- recordItem{row: numbered(20), offset: 20, from: pos}:
 		t.Error("a third batch is taken while the store is away: memory is not bounded")
 	case <-time.After(50 * time.Millisecond):
 	}
@@ -277,7 +293,7 @@ func TestWhatCannotBeReadSettlesInOrder(t *testing.T) {
 	r := newRig(t, Options{BatchRecords: 3, BatchAge: time.Hour}, func(int, []*audit.Record) (bool, error) { <-hold; return true, nil })
 	pos := newPosition()
 	r.feed(t, pos, 0, 2)
-	r.in <- item{offset: 2, from: pos} // nothing to write, but it must not overtake
+	r.in <- recordItem{offset: 2, from: pos, end: setAside} // nothing to write, but it must not overtake
 	if pos.settled() >= 0 {
 		t.Errorf("settled up to %d before anything was written", pos.settled())
 	}

@@ -26,9 +26,10 @@ func TestBooksOfAPosition(t *testing.T) {
 	}{
 		"nothing was read":                     {endings{next: -1}, 0, -1, ""},
 		"some are on their way":                {endings{next: 20, written: 4, aside: 1}, 9, 40, ""},
+		"some are none of the store's":         {endings{next: 40, written: 5, skipped: 3, aside: 1}, 9, 40, ""},
 		"offsets may have gaps":                {endings{next: 40, written: 8, aside: 1}, 9, 40, ""},
-		"a record is lost":                     {endings{next: 40, written: 7, aside: 1}, 9, 40, "9 records were read up to offset 40, all of them are settled, and only 7 are written and 1 set aside"},
-		"a record is said to be written twice": {endings{next: 20, written: 9, aside: 1}, 9, 40, "9 records were read, and 9 written and 1 set aside"},
+		"a record is lost":                     {endings{next: 40, written: 7, aside: 1}, 9, 40, "9 records were read up to offset 40, all of them are settled, and only 7 are written, 0 skipped and 1 set aside"},
+		"a record is said to be written twice": {endings{next: 20, written: 9, aside: 1}, 9, 40, "9 records were read, and 9 written, 0 skipped and 1 set aside"},
 		"settled is what was never read":       {endings{next: 41, written: 9}, 9, 40, "settled up to offset 41, and read only up to 40"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,10 +61,10 @@ func TestBooksBalanceWhateverTheStoreDoes(t *testing.T) {
 		submitted, last, rejected, malformed := [2]uint64{}, [2]int64{-1, -1}, [2]uint64{}, [2]uint64{}
 		for n := range int64(150) {
 			i := rng.IntN(2)
-			it := item{record: numbered(n), offset: n, size: 10, from: positions[i]}
+			it := recordItem{row: numbered(n), offset: n, size: 10, from: positions[i]}
 			switch {
 			case rng.IntN(10) == 0:
-				it.record = nil
+				it.end = setAside
 				malformed[i]++
 			case poison(n):
 				rejected[i]++

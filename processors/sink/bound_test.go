@@ -25,7 +25,7 @@ func TestABatcherWhoseStoreIsAwayHoldsTwoBatches(t *testing.T) {
 					defer close(ended)
 					for pos := newPosition(); ; taken++ {
 						select {
-						case r.in <- item{record: numbered(int64(taken)), offset: int64(taken), size: 10, from: pos}:
+						case r.in <- recordItem{row: numbered(int64(taken)), offset: int64(taken), size: 10, from: pos}:
 						case <-ctx.Done():
 							return
 						}

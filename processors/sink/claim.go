@@ -6,13 +6,13 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/processors/shards"
 )
 
-// An item is a record on its way to the store.
-type item struct {
-	record    *audit.Record // nil if it could not be read; it then only settles
+// An item is a record on its way to the store. One of which the end is known from the
+// beginning only settles.
+type item[T any] struct {
+	row       T
 	topic     string
 	partition int32
 	offset    int64
@@ -27,12 +27,13 @@ type ending uint8
 const (
 	onItsWay ending = iota
 	written         // the store has acknowledged it
+	skipped         // there is nothing in it for the store
 	setAside        // the store rejects it, or it could not be read
 )
 
 // Work feeds the batcher from one partition and commits what is settled; it is
 // for the group, which calls it.
-func (p *Processor) Work(ctx context.Context, c *shards.Claim) error {
+func (p *Processor[T]) Work(ctx context.Context, c *shards.Claim) error {
 	return p.feed(ctx, &claim{c.Partition, c.Messages, c.Draining, c.Commit})
 }
 
@@ -44,8 +45,8 @@ type claim struct {
 	Commit    func(next int64)
 }
 
-func (p *Processor) feed(ctx context.Context, c *claim) error {
-	w := &feed{p: p, c: c, pos: newPosition(), read: -1, committed: -1}
+func (p *Processor[T]) feed(ctx context.Context, c *claim) error {
+	w := &feed[T]{p: p, c: c, pos: newPosition(), read: -1, committed: -1}
 	defer func() {
 		select {
 		case <-c.Draining:
@@ -83,8 +84,8 @@ func (p *Processor) feed(ctx context.Context, c *claim) error {
 var errStopping = errors.New("the sink is stopping")
 
 // feed is the work on one partition.
-type feed struct {
-	p         *Processor
+type feed[T any] struct {
+	p         *Processor[T]
 	c         *claim
 	pos       *position
 	submitted uint64 // records
@@ -96,16 +97,16 @@ type feed struct {
 // submit hands a record to the batcher. A record that cannot be read goes the
 // same way, so that it settles in order. While the store is away this blocks,
 // and with it the reading of the partition.
-func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
-	it := item{topic: msg.Topic, partition: msg.Partition, offset: msg.Offset, size: len(msg.Value), from: w.pos}
-	var err error
-	if len(msg.Value) == 0 {
-		err = errors.New("it has no value")
-	} else {
-		it.record, err = audit.Decode(msg.Value)
-	}
-	if err != nil {
-		it.record = nil
+func (w *feed[T]) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
+	it := item[T]{topic: msg.Topic, partition: msg.Partition, offset: msg.Offset, size: len(msg.Value), from: w.pos}
+	row, keep, err := w.p.stream.read(msg.Value)
+	switch {
+	case err != nil:
+		it.end = setAside
+	case !keep:
+		it.end = skipped
+	default:
+		it.row = row
 	}
 	for {
 		select {
@@ -115,7 +116,7 @@ func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
 			}
 			w.submitted++
 			w.read = msg.Offset + 1
-			w.p.metrics.submitted(err == nil)
+			w.p.metrics.submitted(it.end)
 			if err != nil {
 				w.p.aside.Add(msg.Topic, msg.Partition, msg.Offset, err)
 			}
@@ -134,7 +135,7 @@ func (w *feed) submit(ctx context.Context, msg *sarama.ConsumerMessage) error {
 
 // commit commits what is settled, if the books balance. Else the session ends,
 // and what is not accounted for is read again.
-func (w *feed) commit() error {
+func (w *feed[T]) commit() error {
 	s := w.pos.ended()
 	if err := s.balance(w.submitted, w.read); err != nil {
 		return w.p.imbalance(w.c.Partition, err)
@@ -147,7 +148,7 @@ func (w *feed) commit() error {
 }
 
 // drain waits until all that was submitted has settled, and commits it.
-func (w *feed) drain(ctx context.Context) error {
+func (w *feed[T]) drain(ctx context.Context) error {
 	w.p.batcher.hurry()
 	for w.pos.settled() < w.read {
 		select {

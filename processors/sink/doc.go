@@ -1,16 +1,17 @@
 // Package sink is the sinking processor: it writes every record of the audit
-// topic into a store.
+// topic into a store, and another one of its kind every verdict of the verdicts
+// topic.
 //
-//	audit topic ──► claims, one per partition ──► batcher, one per instance ──► store
-//	     ▲                                           │
-//	     └───────── offsets, committed behind ◄──────┘
+//	topic ──► claims, one per partition ──► batcher, one per instance ──► store
+//	  ▲                                           │
+//	  └───────── offsets, committed behind ◄──────┘
 //
-// Its group is its own, so that a store that is away stops nothing else: the
+// Each has a group of its own, so that a store that is away stops nothing else: the
 // batcher then keeps what it has, two batches, and tries again for as long as it
-// takes; the claims wait, and the audit topic keeps the rest. Because a sink is
+// takes; the claims wait, and the topic keeps the rest. Because a sink is
 // idempotent, a batch whose outcome is not known is written again.
 //
 // A record that the store rejects for ever is found by halving its batch and is
 // set aside, see package aside: it stays readable at its offset for as long as
-// the audit topic keeps it.
+// the topic keeps it.
 package sink

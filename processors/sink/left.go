@@ -12,14 +12,13 @@ import (
 type undone struct {
 	partition int32
 	records   uint64
-	from      int64 // offset on the audit topic
+	from      int64 // offset on the topic
 }
 
 // left notes what a claim leaves, at the end of its work.
-func (p *Processor) left(w *feed) {
+func (p *Processor[T]) left(w *feed[T]) {
 	u := undone{partition: w.c.Partition, from: max(w.first, w.committed)}
-	ended := w.pos.ended()
-	if u.records = w.submitted - ended.written - ended.aside; u.records == 0 {
+	if u.records = w.submitted - w.pos.ended().all(); u.records == 0 {
 		return
 	}
 	p.mu.Lock()
@@ -28,7 +27,7 @@ func (p *Processor) left(w *feed) {
 }
 
 // sayLeft says, when the instance has stopped, what it could not write.
-func (p *Processor) sayLeft() error {
+func (p *Processor[T]) sayLeft() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	slices.SortFunc(p.undone, func(a, b undone) int { return cmp.Compare(a.partition, b.partition) })
@@ -42,5 +41,5 @@ func (p *Processor) sayLeft() error {
 	if records == 0 {
 		return nil
 	}
-	return shards.Left(fmt.Sprintf("sink: %d records of %d partitions are not known to be in the store, and the next owner reads them again", records, len(places)), places)
+	return shards.Left(fmt.Sprintf("%s: %d records of %d partitions are not known to be in the store, and the next owner reads them again", p.stream.name, records, len(places)), places)
 }

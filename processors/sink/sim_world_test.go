@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/internal/health"
 	"github.com/chaperone-audit/chaperone/processors"
 	"github.com/chaperone-audit/chaperone/query"
@@ -63,7 +64,7 @@ type logged struct {
 // instance is a program with a batcher.
 type instance struct {
 	w     *world
-	p     *Processor
+	p     *Processor[*audit.Record]
 	kill  context.CancelFunc
 	ended sync.WaitGroup
 	read  map[int64]int // by id, how often
@@ -307,6 +308,10 @@ func (s *simStore) failed(batch []*audit.Record) error {
 	return errStumbled
 }
 
+func (s *simStore) WriteVerdicts(context.Context, []*compare.Verdict) error { return nil }
+func (s *simStore) Verdicts(context.Context, query.Verdicts) ([]*compare.Verdict, error) {
+	return nil, nil
+}
 func (s *simStore) Windows(context.Context, query.Windows) ([]query.Row, error) { return nil, nil }
 func (s *simStore) Topics(context.Context, int64, int64) ([]query.Topic, error) { return nil, nil }
 func (s *simStore) Close() error                                                { return nil }

@@ -65,32 +65,33 @@ func (o *Options) fill() {
 	dur(&o.RetryAtMost, 30*time.Second)
 }
 
-// A Processor is one instance of the sinking processor. Make it with New; don't
-// forget to Run it.
-type Processor struct {
+// A Processor is one instance of a sinking processor, of rows of one type. Make it with
+// New or NewVerdicts; don't forget to Run it.
+type Processor[T any] struct {
 	o       Options
+	stream  *stream[T]
 	metrics *metrics
 	aside   *aside.List
 	books   *health.Alarm
-	batcher *batcher
+	batcher *batcher[T]
 	group   *shards.Processor
 
 	mu     sync.Mutex
 	undone []undone
 }
 
-// New makes a Processor, with the parts "sink", "sink store", "sink records" and
-// "sink books" in the health registry.
-func New(o Options) *Processor {
+// newProcessor makes a Processor, with the parts "sink", "sink store", "sink records"
+// and "sink books" in the health registry, if that is the name of the stream.
+func newProcessor[T any](o Options, s *stream[T]) *Processor[T] {
 	o.fill()
-	p := &Processor{
-		o: o, aside: aside.New(o.Log, o.Health.Part("sink records")),
-		books: health.NewAlarm(o.Health.Part("sink books"), o.Log, "sums that do not balance"),
+	p := &Processor[T]{
+		o: o, stream: s, aside: aside.New(o.Log, o.Health.Part(s.name+" records")),
+		books: health.NewAlarm(o.Health.Part(s.name+" books"), o.Log, "sums that do not balance"),
 	}
-	p.metrics = newMetrics(o.Metrics)
-	p.batcher = newBatcher(&p.o, p.aside, p.metrics, o.Health.Part("sink store"))
+	p.metrics = newMetrics(o.Metrics, s.name, s.topic)
+	p.batcher = newBatcher(&p.o, s, p.aside, p.metrics, o.Health.Part(s.name+" store"))
 	p.group = shards.New(shards.Options{
-		Brokers: o.Brokers, Graph: o.Topology.SinkGraph(), Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part("sink"),
+		Brokers: o.Brokers, Graph: s.graph, Config: o.Config, Worker: p, Log: o.Log, Health: o.Health.Part(s.name),
 		FetchBytes: o.FetchBytes, InstanceID: o.InstanceID, DrainFor: o.DrainFor, Extra: o.Extra,
 	})
 	return p
@@ -99,7 +100,7 @@ func New(o Options) *Processor {
 // Run writes until ctx ends, then writes what it has read, commits, and returns.
 // If the store is away then, what was read is left for the next owner, and said in
 // an error that wraps shards.ErrLeft.
-func (p *Processor) Run(ctx context.Context) error {
+func (p *Processor[T]) Run(ctx context.Context) error {
 	defer p.aside.Close()
 	defer p.books.Close()
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -115,4 +116,4 @@ func (p *Processor) Run(ctx context.Context) error {
 
 // Aside lists the newest records that are not in the store because it rejects
 // them or they cannot be read, and says how many there were since the start.
-func (p *Processor) Aside() ([]aside.Item, uint64) { return p.aside.Items() }
+func (p *Processor[T]) Aside() ([]aside.Item, uint64) { return p.aside.Items() }
