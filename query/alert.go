@@ -43,7 +43,7 @@ type Alert struct {
 	Summary string `json:"summary"` // a line for people
 	Text    string `json:"text"`    // the tiers with their counts, and what to do
 
-	// Version rises with each change, over all alerts of a deployment.
+	// Version rises with each change.
 	Version int64 `json:"version"`
 }
 
