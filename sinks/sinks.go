@@ -1,4 +1,4 @@
-// Package sinks is where records and verdicts end up: the contract that a store fulfils.
+// Package sinks is where records, verdicts and alerts end up: the contract that a store fulfils.
 //
 // The implementations are in packages of their own, and all of them pass the
 // suite in sinktest.
@@ -13,7 +13,7 @@ import (
 	"github.com/chaperone-audit/chaperone/query"
 )
 
-// A Sink stores records, and verdicts. Its methods may be called from any goroutine.
+// A Sink stores records, verdicts and alerts. Its methods may be called from any goroutine.
 //
 // Writing is idempotent by identity and version: a record may be written again,
 // late, or after a newer one, and what is read is the newest of each identity.
@@ -28,9 +28,12 @@ type Sink interface {
 	// WriteVerdicts stores verdicts as Write does records. It may keep them: nobody
 	// changes a verdict. What is read back says all that was written, in the same JSON.
 	WriteVerdicts(ctx context.Context, batch []*compare.Verdict) error
+	// WriteAlerts stores alerts, whose identity is their key, likewise.
+	WriteAlerts(ctx context.Context, batch []*query.Alert) error
 	// History answers questions about what was written.
 	query.Source
 	query.Judgements
+	query.Alerting
 	// Close releases what New took. Write and queries must have ended.
 	Close() error
 }

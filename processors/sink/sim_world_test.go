@@ -312,6 +312,8 @@ func (s *simStore) WriteVerdicts(context.Context, []*compare.Verdict) error { re
 func (s *simStore) Verdicts(context.Context, query.Verdicts) ([]*compare.Verdict, error) {
 	return nil, nil
 }
-func (s *simStore) Windows(context.Context, query.Windows) ([]query.Row, error) { return nil, nil }
-func (s *simStore) Topics(context.Context, int64, int64) ([]query.Topic, error) { return nil, nil }
-func (s *simStore) Close() error                                                { return nil }
+func (s *simStore) WriteAlerts(context.Context, []*query.Alert) error            { return nil }
+func (s *simStore) Alerts(context.Context, query.Alerts) ([]*query.Alert, error) { return nil, nil }
+func (s *simStore) Windows(context.Context, query.Windows) ([]query.Row, error)  { return nil, nil }
+func (s *simStore) Topics(context.Context, int64, int64) ([]query.Topic, error)  { return nil, nil }
+func (s *simStore) Close() error                                                 { return nil }

@@ -35,6 +35,7 @@ func Columns() map[string]map[string]string {
 	fill(all, recordTable)
 	fill(all, eventTable)
 	fill(all, verdictTable)
+	fill(all, alertTable)
 	return all
 }
 

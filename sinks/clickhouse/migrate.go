@@ -88,7 +88,7 @@ func setUp(ctx context.Context, conn driver.Conn, database string, ttl time.Dura
 		return err
 	}
 	for _, t := range []struct{ table, since string }{
-		{"audit_records", "window"}, {"audit_events", "toDateTime(written_at)"}, {"verdicts", "window"},
+		{"audit_records", "window"}, {"audit_events", "toDateTime(written_at)"}, {"verdicts", "window"}, {"alert_events", "toDateTime(written_at)"},
 	} {
 		if err := setTTL(ctx, conn, database, t.table, t.since, ttl); err != nil {
 			return fmt.Errorf("set the time to live of %s: %w", t.table, err)

@@ -40,7 +40,7 @@ func applied(tb testing.TB, database string) string {
 	return text(tb, "SELECT toString(groupArray((version, name))) FROM (SELECT version, name FROM "+quoted(database)+".schema_migrations FINAL ORDER BY version)")
 }
 
-const allMigrations = "[(1,'0001_audit'),(2,'0002_client_uncounted'),(3,'0003_high_watermark'),(4,'0004_physical_topic'),(5,'0005_moment_sums'),(6,'0006_arrival'),(7,'0007_verdicts')]"
+const allMigrations = "[(1,'0001_audit'),(2,'0002_client_uncounted'),(3,'0003_high_watermark'),(4,'0004_physical_topic'),(5,'0005_moment_sums'),(6,'0006_arrival'),(7,'0007_verdicts'),(8,'0008_alerts')]"
 
 func TestMigrations(t *testing.T) {
 	t.Run("a fresh database gets the schema, and the next start keeps the rows", func(t *testing.T) {

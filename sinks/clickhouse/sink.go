@@ -1,5 +1,5 @@
-// Package clickhouse keeps records in ClickHouse and answers from there, by
-// clickhouse-go over HTTP or, where the DSN says so, the native protocol.
+// Package clickhouse keeps records, verdicts and alerts in ClickHouse and answers
+// from there, by clickhouse-go over HTTP or, where the DSN says so, the native protocol.
 //
 // What is in the database (migrations/*.sql, applied by New):
 //
@@ -7,15 +7,22 @@
 //	               identity, a partition per month of the window
 //	audit_events   progress, missed, hello, goodbye and kinds that are not known yet
 //	audit_bases    recounts that operators asked for, filled from both
+//	verdicts       what the judge said of each window: ReplacingMergeTree by version
+//	alert_events   what the rules found, in each state that an alert has had
 //	audit          view: the newest record of each source and window, superseded generations
 //	               left out. Sums over it are right
 //	windows        view: totals per topic, window and tier, with latency percentiles
 //	latency        view: latency percentiles per topic, window, tier and datacenter
+//	completeness   view: whether what went into each window came out
+//	loss           view: how neighbouring tiers differ in each window
+//	alerts         view: the newest word of each alert
 //	schema_migrations  which of the files have been applied
 //
 // Writing is idempotent because rows of one identity replace each other; who
 // wrote a record (its owner) is no part of that. Until ClickHouse has merged
-// parts, several versions of a row are there: the views use FINAL.
+// parts, several versions of a row are there: the views use FINAL. Verdicts and
+// alerts are kept as JSON besides, and that is what is read back: their columns
+// are for people.
 //
 // Time to live: rows go when their window is older than Options.TTL. ClickHouse
 // also drops, at INSERT or soon after and without an error, what is older already; so a replay

@@ -1,4 +1,4 @@
-// Package memory is a sink that keeps records and verdicts in memory: to try chaperone out
+// Package memory is a sink that keeps records, verdicts and alerts in memory: to try chaperone out
 // without a store, and for tests. What it holds ends with the process.
 package memory
 
@@ -25,16 +25,17 @@ type Options struct {
 }
 
 // A Sink keeps the newest record of each identity, window records and what
-// progress says of recounts, and the newest verdict of each window. Records of
-// kinds that no question asks for are accepted and not kept. Safe for concurrent
-// use.
+// progress says of recounts, the newest verdict of each window and the newest
+// word of each alert. Records of kinds that no question asks for are accepted and
+// not kept. Safe for concurrent use.
 type Sink struct {
 	opts Options
 
 	mu       sync.RWMutex
 	topics   map[string]map[string]*audit.Record // by topic and identity key
 	verdicts map[judged]*compare.Verdict
-	swept    int64 // Unix seconds of the last sweep
+	alerts   map[string]*query.Alert // by key
+	swept    int64                   // Unix seconds of the last sweep
 }
 
 // New makes an empty one.
@@ -42,7 +43,7 @@ func New(opts Options) *Sink {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Sink{opts: opts, topics: map[string]map[string]*audit.Record{}, verdicts: map[judged]*compare.Verdict{}}
+	return &Sink{opts: opts, topics: map[string]map[string]*audit.Record{}, verdicts: map[judged]*compare.Verdict{}, alerts: map[string]*query.Alert{}}
 }
 
 // Write implements sinks.Sink. A batch is stored whole or not at all.
@@ -103,6 +104,7 @@ func (s *Sink) sweep() {
 	s.swept = now
 	ended := now - int64(s.opts.MaxAge/time.Second)
 	s.sweepVerdicts(ended)
+	s.sweepAlerts(ended)
 	for topic, held := range s.topics {
 		maps.DeleteFunc(held, func(_ string, r *audit.Record) bool {
 			return r.Kind == audit.KindWindow && r.End() <= ended

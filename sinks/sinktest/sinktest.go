@@ -1,8 +1,8 @@
 // Package sinktest holds what every sink has to fulfil, as tests.
 //
 // The measure of an answer is query.Group over everything that was written: a
-// store says in its own language what Group says in Go. Of verdicts, it is the newest of
-// each window, in the same JSON.
+// store says in its own language what Group says in Go. Of verdicts, and of alerts,
+// it is the newest of those written, in the same JSON.
 package sinktest
 
 import (
@@ -47,6 +47,9 @@ func Run(t *testing.T, newSink func(testing.TB) sinks.Sink) {
 		{"a verdict of no window is rejected", hollowVerdicts},
 		{"verdicts and a context that ended", cancelledVerdicts},
 		{"any order, cut and repetition of verdicts gives the same answer", reorderedVerdicts},
+		{"the newest word of an alert counts, whenever it comes", newestAlerts},
+		{"alerts are filtered and ordered as asked", alertsAsAsked},
+		{"an alert without a key is rejected", hollowAlerts},
 	} {
 		t.Run(c.outcome, func(t *testing.T) {
 			s := newSink(t)

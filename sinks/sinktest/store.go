@@ -18,6 +18,7 @@ type store struct {
 	sinks.Sink
 	written []*audit.Record
 	judged  []*compare.Verdict
+	alerted []*query.Alert
 }
 
 func (s *store) write(batch ...*audit.Record) {
