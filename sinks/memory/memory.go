@@ -1,5 +1,5 @@
-// Package memory is a sink that keeps records, verdicts and alerts in memory: to try chaperone out
-// without a store, and for tests. What it holds ends with the process.
+// Package memory is a sink that keeps records, verdicts and alerts in memory: to try
+// chaperone out without a store, and for tests. What it holds ends with the process.
 package memory
 
 import (
