@@ -26,7 +26,7 @@ var errNoStore = fmt.Errorf("no store is configured: %w", ErrUnavailable)
 
 // Windows is Source.Windows.
 func (s *Service) Windows(ctx context.Context, q Windows) ([]Row, error) {
-	older, newer, err := ask(s, q.From, q.To, func(source Source, from, to int64) ([]Row, error) {
+	older, newer, err := ask(s.split(), q.From, q.To, func(source Source, from, to int64) ([]Row, error) {
 		part := q
 		part.From, part.To = from, to
 		return source.Windows(ctx, part)
@@ -37,24 +37,33 @@ func (s *Service) Windows(ctx context.Context, q Windows) ([]Row, error) {
 
 // Topics is Source.Topics.
 func (s *Service) Topics(ctx context.Context, from, to int64) ([]Topic, error) {
-	older, newer, err := ask(s, from, to, func(source Source, from, to int64) ([]Topic, error) {
+	older, newer, err := ask(s.split(), from, to, func(source Source, from, to int64) ([]Topic, error) {
 		return source.Topics(ctx, from, to)
 	})
 	return union(older, newer), err
 }
 
+func (s *Service) split() split[Source] { return split[Source]{s.Recent, s.History, s.Boundary} }
+
+// A split is who answers which part of a question.
+type split[S comparable] struct {
+	recent, history S
+	boundary        func() (start int64, ready bool)
+}
+
 // ask puts a question about [from, to) to those who can answer it.
-func ask[T any](s *Service, from, to int64, question func(source Source, from, to int64) ([]T, error)) (older, newer []T, err error) {
+func ask[S comparable, T any](s split[S], from, to int64, question func(source S, from, to int64) ([]T, error)) (older, newer []T, err error) {
+	var nobody S
 	if from >= to {
 		return nil, nil, nil
 	}
 	// Once: it may move between the two halves of an answer.
 	boundary, ready := int64(0), false
-	if s.Recent != nil && s.Boundary != nil {
-		boundary, ready = s.Boundary()
+	if s.recent != nobody && s.boundary != nil {
+		boundary, ready = s.boundary()
 	}
 	if ready && to > boundary {
-		newer, err = question(s.Recent, max(from, boundary), to)
+		newer, err = question(s.recent, max(from, boundary), to)
 		switch {
 		case errors.Is(err, ErrUnavailable):
 			ready = false // it has just ceased to be
@@ -67,10 +76,10 @@ func ask[T any](s *Service, from, to int64, question func(source Source, from, t
 	if !ready {
 		boundary, newer = to, nil
 	}
-	if s.History == nil {
+	if s.history == nobody {
 		return nil, nil, historyError(boundary, ready, errNoStore)
 	}
-	if older, err = question(s.History, from, min(to, boundary)); err != nil {
+	if older, err = question(s.history, from, min(to, boundary)); err != nil {
 		return nil, nil, historyError(boundary, ready, err)
 	}
 	return older, newer, nil
