@@ -11,7 +11,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 MODULES := audit audit/auditsarama audit/auditfranz audit/auditkafkago audit/auditconfluent audit/audittest internal/codecbench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs bench-judge kafka fuzz scenarios simulate topology torture torture-many
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ bench-audit: ## what the audit library costs an application: to count, in memory
 
 bench-codecs: ## finding the event time in JSON and Avro, against libraries that decode
 	@cd internal/codecbench && $(GO) run .
+
+bench-judge: ## what it costs to judge ten thousand topics, and to look at a day of a thousand in ClickHouse
+	@scripts/need npm
+	$(GO) run ./internal/judgebench
 
 kafka: ## run an Apache Kafka on loopback until interrupted; NODES=3 for a cluster of three
 	@scripts/need java mvn
