@@ -101,7 +101,7 @@ func (s *Server) howComplete(ctx context.Context, q *completing) (*v1.Completene
 		return nil, err
 	}
 	const longest = 24 * 3600 // a window that touches the span may begin before it
-	judgements, err := query.Judgements(ctx, s.o.Judged, query.Verdicts{Topic: q.topic, From: q.From - longest, To: q.To})
+	judgements, err := query.Outline(ctx, s.o.Judged, query.Verdicts{Topic: q.topic, From: q.From - longest, To: q.To})
 	if err != nil {
 		return nil, err
 	}

@@ -336,7 +336,12 @@ func (a *App) build() error {
 			Detail:   a.cfg.Collect.Horizon - min(time.Hour, a.cfg.Collect.Horizon/4),
 			MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
 		})
-		server.Judged, server.JudgedSince = a.verdicts, a.verdicts.Horizon
+		judged := &query.JudgedService{Recent: a.verdicts, Boundary: func() (int64, bool) { return a.verdicts.Horizon(), a.verdicts.Ready() }}
+		if server.Judged = judged; a.store != nil {
+			judged.History = a.store
+		} else {
+			server.JudgedSince = a.verdicts.Horizon
+		}
 		server.Ready = a.ready
 	}
 	s := api.New(server)

@@ -26,9 +26,7 @@ func (q *Verdicts) Wanted(kind compare.Kind, pipeline string) bool {
 // Wants says whether a verdict is one of those asked for. It is the measure for every
 // other way to answer.
 func (q *Verdicts) Wants(v *compare.Verdict) bool {
-	return v.Start >= q.From && v.Start < q.To &&
-		(q.Topic == "" || q.Topic == v.Topic) &&
-		(q.Pipeline == "" || q.Pipeline == v.Pipeline)
+	return v.Start >= q.From && v.Start < q.To && (q.Topic == "" || q.Topic == v.Topic) && q.Wanted(v.Kind, v.Pipeline)
 }
 
 // CompareVerdicts orders verdicts as answers have them: by topic, start and size of the

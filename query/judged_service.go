@@ -37,6 +37,33 @@ func (s *JudgedService) Verdicts(ctx context.Context, q Verdicts) ([]*compare.Ve
 	return all, err
 }
 
+// Judgements is Outliner.Judgements: the views list theirs without reading the verdicts.
+func (s *JudgedService) Judgements(ctx context.Context, q Verdicts) (map[string][]Judgement, error) {
+	var recent Judgements
+	if s.Recent != nil {
+		recent = s.Recent
+	}
+	type list struct {
+		topic      string
+		judgements []Judgement
+	}
+	older, newer, err := ask(split[Judgements]{recent, s.History, s.Boundary}, q.From, q.To, func(source Judgements, from, to int64) ([]list, error) {
+		part := q
+		part.From, part.To = from, to
+		found, err := Outline(ctx, source, part)
+		var all []list
+		for topic, judgements := range found {
+			all = append(all, list{topic, judgements})
+		}
+		return all, err
+	})
+	all := map[string][]Judgement{}
+	for _, l := range append(older, newer...) { // the older ones first
+		all[l.topic] = append(all[l.topic], l.judgements...)
+	}
+	return all, err
+}
+
 // Standings is Judged.Standings. They are about now, so the views alone know.
 func (s *JudgedService) Standings(ctx context.Context, topic string) ([]*compare.Standing, error) {
 	if s.Recent == nil {

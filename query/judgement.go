@@ -72,8 +72,8 @@ type Outliner interface {
 	Judgements(ctx context.Context, q Verdicts) (map[string][]Judgement, error)
 }
 
-// Judgements asks for judgements, of whatever can give them.
-func Judgements(ctx context.Context, of Judged, q Verdicts) (map[string][]Judgement, error) {
+// Outline asks for judgements, of whatever can give them.
+func Outline(ctx context.Context, of Judgements, q Verdicts) (map[string][]Judgement, error) {
 	if o, ok := of.(Outliner); ok {
 		return o.Judgements(ctx, q)
 	}

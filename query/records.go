@@ -31,7 +31,7 @@ func NewestRecords(topic string, from, to int64, records iter.Seq[*audit.Record]
 
 // Records is of Recorded, if those who are asked are.
 func (s *Service) Records(ctx context.Context, topic string, from, to int64) ([]*audit.Record, error) {
-	older, newer, err := ask(s, from, to, func(source Source, from, to int64) ([]*audit.Record, error) {
+	older, newer, err := ask(s.split(), from, to, func(source Source, from, to int64) ([]*audit.Record, error) {
 		r, ok := source.(Recorded)
 		if !ok {
 			return nil, fmt.Errorf("it does not give records: %w", ErrUnavailable)

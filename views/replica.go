@@ -68,9 +68,6 @@ func (r *replica) build(_ string, partition int32) (storage.Storage, error) {
 
 // update is goka's update callback.
 func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, value []byte) error {
-	if table.Judged(key) {
-		return nil // it is on a topic of its own
-	}
 	if value == nil {
 		return r.drop(s, key)
 	}

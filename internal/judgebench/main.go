@@ -1,6 +1,7 @@
 // Command judgebench measures what it costs to judge, and to look at what was judged.
 //
 //	judging   the CPU that the judge takes, for all windows and for those that change
+//	judging   the CPU that judging takes: all open windows, and what has changed of them
 //	overview  what a dashboard asks of ClickHouse: a day of a thousand topics
 //
 // Results are printed by package figures. The exit status is 1 if an answer was wrong or
@@ -39,6 +40,7 @@ func main() {
 	only := flag.String("only", "", "measure one part: "+strings.Join(names, ", "))
 	j.flags()
 	o.flags()
+	j.flags()
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

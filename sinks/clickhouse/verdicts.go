@@ -164,6 +164,14 @@ func (s *Sink) Verdicts(ctx context.Context, q query.Verdicts) ([]*compare.Verdi
 			args = append(args, driver.Named(filter.column, filter.value))
 		}
 	}
+	if len(q.Kinds) > 0 {
+		var any []string
+		for i, k := range q.Kinds {
+			any = append(any, fmt.Sprintf("verdict = {kind%d:String}", i))
+			args = append(args, driver.Named(fmt.Sprintf("kind%d", i), string(k)))
+		}
+		where = append(where, "("+strings.Join(any, " OR ")+")")
+	}
 	var list []*compare.Verdict
 	err := s.query(ctx, "query verdicts", `
 SELECT json

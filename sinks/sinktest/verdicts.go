@@ -242,6 +242,7 @@ func reorderedVerdicts(t *testing.T, s *store) {
 	}
 	s.told(ever())
 	s.told(query.Verdicts{Topic: "payments", From: 1200, To: 3600, Pipeline: "pipeline-1"})
+	s.told(query.Verdicts{From: 0, To: 7200, Kinds: []compare.Kind{compare.Missing, compare.Late}})
 	if t.Failed() {
 		t.Logf("seed %d", seed)
 	}
