@@ -9,8 +9,6 @@ import (
 	"sync"
 	"unique"
 
-	"github.com/lovoo/goka/storage"
-
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/processors/collect/table"
@@ -50,7 +48,7 @@ type judged struct {
 func newOutline() *outline { return &outline{topics: map[string]*outlined{}} }
 
 // set stores an entry.
-func (o *outline) set(s storage.Storage, key string, e *reading) error {
+func (o *outline) set(s *shards.Store, key string, e *reading) error {
 	identity, owner, err := table.Cut(key)
 	if err != nil {
 		return nil // not reached: nobody writes it
@@ -63,7 +61,7 @@ func (o *outline) set(s storage.Storage, key string, e *reading) error {
 	name := e.topic()
 	t := o.topics[name]
 	if t == nil {
-		t = &outlined{store: s.(*shards.Store)} // as replica.build makes it
+		t = &outlined{store: s}
 		o.topics[name] = t
 	}
 	if was, version := t.said(e); was == owner && e.Version < version {
@@ -74,7 +72,7 @@ func (o *outline) set(s storage.Storage, key string, e *reading) error {
 }
 
 // drop deletes an entry.
-func (o *outline) drop(s storage.Storage, key string) error {
+func (o *outline) drop(s *shards.Store, key string) error {
 	identity, owner, err := table.Cut(key)
 	if err != nil {
 		return nil

@@ -67,7 +67,11 @@ func (r *replica) build(_ string, partition int32) (storage.Storage, error) {
 }
 
 // update is goka's update callback.
-func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, value []byte) error {
+func (r *replica) update(ctx goka.UpdateContext, in storage.Storage, key string, value []byte) error {
+	s, ok := in.(*shards.Store)
+	if !ok { // goka's wrapping of what build has made
+		s = r.store(ctx.Partition())
+	}
 	if value == nil {
 		return r.drop(s, key)
 	}
@@ -94,7 +98,7 @@ func (r *replica) update(_ goka.UpdateContext, s storage.Storage, key string, va
 }
 
 // drop forgets a key, if it is held.
-func (r *replica) drop(s storage.Storage, key string) error {
+func (r *replica) drop(s *shards.Store, key string) error {
 	if r.outline != nil {
 		return r.outline.drop(s, key)
 	}
@@ -114,6 +118,12 @@ func (r *replica) old(row *table.Row) bool {
 // from is since when all windows are held, Unix milliseconds.
 func (r *replica) from() int64 {
 	return max(r.now.Load()-r.detail.Milliseconds(), r.cut.Load())
+}
+
+func (r *replica) store(partition int32) *shards.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stores[partition]
 }
 
 // partitions lists the stores; their index is the partition.
