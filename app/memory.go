@@ -83,7 +83,7 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 			b.SinkBatch = of(32, 256<<10, 32<<20)
 		case Serve:
 			b.ViewsFetch = of(64, 256<<10, 8<<20)
-			b.ViewsHeld = of(3, 1<<20, math.MaxInt)
+			b.ViewsHeld = of(4, 1<<20, math.MaxInt)
 			b.VerdictsHeld = of(6, 1<<20, math.MaxInt)
 			b.HTTPBodies = of(20, int64(config.LeastBody), 64<<20)
 		}
