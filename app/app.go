@@ -337,11 +337,12 @@ func (a *App) build() error {
 			MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
 		})
 		judged := &query.JudgedService{Recent: a.verdicts, Boundary: func() (int64, bool) { return a.verdicts.Horizon(), a.verdicts.Ready() }}
-		if server.Judged = judged; a.store != nil {
+		if a.store != nil {
 			judged.History = a.store
-		} else {
-			server.JudgedSince = a.verdicts.Horizon
 		}
+		// The store may have been away for longer than verdicts are on their topic: that it
+		// has none of an older window does not mean that nothing was counted.
+		server.Judged, server.JudgedSince = judged, a.verdicts.Horizon
 		server.Ready = a.ready
 	}
 	s := api.New(server)

@@ -64,8 +64,11 @@ func differ(from, to *Sum) (d difference) {
 		return d
 	}
 	switch d.net(n); {
-	case n == 0 && timed: // of five different messages or more, as many are lost as are doubled
-		d.missing, d.duplicated = (MostNamed+2)/2, (MostNamed+2)/2
+	case timed: // so many lost and doubled besides that five different messages differ
+		const distinct = MostNamed + 1
+		both := (distinct - min(distinct, d.missing+d.duplicated) + 1) / 2
+		d.missing += both
+		d.duplicated += both
 	case n == 0:
 		d.altered = 1 // one at least is another
 	}

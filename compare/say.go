@@ -11,6 +11,9 @@ func (f *Finding) Sentence() string {
 	if f.Detail != "" {
 		s += " (" + f.Detail + ")"
 	}
+	if f.Reason == Unnamed && f.Kind != Altered {
+		s += "; more messages differ than can be told apart, so that others may be missing, altered or too many as well"
+	}
 	if f.Explained && f.Reason == Compacted {
 		s += "; the topic is compacted, so that is as it should be"
 	} else if f.Explained {
@@ -25,8 +28,8 @@ func (f *Finding) what() string {
 	case Missing:
 		return fmt.Sprintf("%s passed %s and %s missing at %s%s", n, f.From, isAre(f.Messages), f.To, f.where())
 	case Altered:
-		if len(f.IDs) == 0 && f.Bound == AtLeast {
-			return fmt.Sprintf("%s and %s have as many messages, and not the same ones: %s %s others%s", f.From, f.To, n, isAre(f.Messages), f.where())
+		if len(f.IDs) == 0 {
+			return fmt.Sprintf("%s of %s %s not among those of %s, or not as they were%s", n, f.To, isAre(f.Messages), f.From, f.where())
 		}
 		return fmt.Sprintf("%s %s another key or value at %s than at %s%s", n, hasHave(f.Messages), f.To, f.From, f.where())
 	case Duplicated:

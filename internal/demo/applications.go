@@ -63,10 +63,10 @@ type message struct {
 	at         int64 // event time, Unix milliseconds
 }
 
-// make makes the next message: its event time lies up to a quarter of an hour back.
+// make makes the next message: its event time lies a little back, within the grace.
 func (a *applications) make() message {
 	a.sent++
-	at := time.Now().Add(-time.Duration(a.rng.Int64N(int64(15 * time.Minute)))).UnixMilli()
+	at := time.Now().Add(-time.Duration(a.rng.Int64N(int64(2 * time.Second)))).UnixMilli()
 	return message{
 		topic: topics[a.rng.IntN(len(topics))], key: fmt.Sprintf("u%d", a.rng.IntN(100_000)), at: at,
 		value: fmt.Appendf(nil, `{"id":"%s-%08d","ts":%d,"amount":%d,"note":"xoxo"}`, a.name, a.sent, at, a.rng.IntN(10_000)),
@@ -77,7 +77,7 @@ func (a *applications) send(ctx context.Context, m message) {
 	topic := a.recorder.Topic(m.topic)
 	passage := &audit.Passage{Key: []byte(m.key), Value: m.value, Time: m.at}
 	topic.Attempt(passage)
-	f := a.faults.pass(hopClient)
+	f := a.faults.pass(hopClient, m.topic, m.at)
 	if f.alter {
 		m.value = altered(m.value)
 	}

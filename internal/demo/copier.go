@@ -55,7 +55,7 @@ func (c *copier) run(ctx context.Context) error {
 		var failed error
 		var copies []*kgo.Record
 		fetches.EachRecord(func(r *kgo.Record) {
-			f := c.faults.pass(hopMirror)
+			f := c.faults.pass(hopMirror, r.Topic, eventTime(r))
 			value := r.Value
 			if f.alter {
 				value = altered(value)

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/audit"
+	"github.com/chaperone-audit/chaperone/compare"
 )
 
 // The hops of the pipeline, by the tier that a message has passed before.
@@ -28,7 +30,15 @@ type faults struct {
 
 	mu   sync.Mutex
 	rng  *rand.Rand
-	done [3]atomic.Uint64 // lost, duplicated, altered
+	size int64 // of windows, in seconds
+	done map[injury]uint64
+}
+
+// An injury is what was done to messages of a window, as a verdict calls it.
+type injury struct {
+	topic  string
+	window int64 // start, Unix seconds
+	kind   string
 }
 
 func (f *faults) check(real bool) error {
@@ -56,26 +66,47 @@ type fate struct {
 	delay  time.Duration
 }
 
-// pass decides the fate of a message at a hop.
-func (f *faults) pass(hop string) fate {
+// pass decides the fate of a message at a hop, given its topic and event time.
+func (f *faults) pass(hop, topic string, at int64) fate {
 	if hop != f.hop {
 		return fate{copies: 1}
 	}
 	f.mu.Lock()
-	x := f.rng.Float64()
-	f.mu.Unlock()
-	switch {
+	defer f.mu.Unlock()
+	note := func(kind string) {
+		f.done[injury{topic, audit.WindowAt(at, f.size).Start, kind}]++
+	}
+	switch x := f.rng.Float64(); {
 	case x < f.lose:
-		f.done[0].Add(1)
+		note(string(compare.Missing))
 		return fate{}
 	case x < f.lose+f.duplicate:
-		f.done[1].Add(1)
+		note(string(compare.Duplicated))
 		return fate{copies: 2, delay: f.delay}
 	case x < f.lose+f.duplicate+f.alter:
-		f.done[2].Add(1)
+		note(string(compare.Altered))
 		return fate{copies: 1, alter: true, delay: f.delay}
 	}
 	return fate{copies: 1, delay: f.delay}
+}
+
+// injected is what was done to a window, by kind.
+func (f *faults) injected(topic string, window int64) map[string]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := map[string]uint64{}
+	for i, n := range f.done {
+		if i.topic == topic && i.window == window {
+			m[i.kind] = n
+		}
+	}
+	return m
+}
+
+// pair are the tiers between which verdicts have to find what is done.
+func (f *faults) pair() (from, to string) {
+	i := slices.Index(hops, f.hop)
+	return tiers[i], tiers[i+1]
 }
 
 // altered is another message of the same length and the same event time.
@@ -88,11 +119,16 @@ func altered(value []byte) []byte {
 }
 
 func (f *faults) String() string {
-	lost, duplicated, changed := f.done[0].Load(), f.done[1].Load(), f.done[2].Load()
-	if lost+duplicated+changed == 0 && f.delay == 0 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sums := map[string]uint64{}
+	for i, n := range f.done {
+		sums[i.kind] += n
+	}
+	if len(sums) == 0 && f.delay == 0 {
 		return "no faults were injected"
 	}
-	s := fmt.Sprintf("injected at hop %s: %d lost, %d duplicated, %d altered", f.hop, lost, duplicated, changed)
+	s := fmt.Sprintf("injected at hop %s: %d lost, %d duplicated, %d altered", f.hop, sums[string(compare.Missing)], sums[string(compare.Duplicated)], sums[string(compare.Altered)])
 	if f.delay > 0 {
 		s += fmt.Sprintf(", all delayed by %s", f.delay)
 	}

@@ -3,7 +3,8 @@
 // a copier from these to an aggregate cluster. Applications and proxies count themselves
 // with the audit library; chaperone counts the clusters. All of it runs in this process,
 // on embedded brokers and the embedded ClickHouse. What is counted is compared with what
-// has passed: on the audit topic, in ClickHouse, and by REST.
+// has passed: on the audit topic, in ClickHouse, and by REST; and the verdicts with what
+// was done to messages on their way.
 //
 //	make demo                          goes on until interrupted
 //	make demo ONCE=1                   ends after the first full agreement, status 0, or says what differs, status 1
@@ -40,6 +41,18 @@ var (
 	fault faults
 )
 
+// windowSize is that of all tiers: ten minutes, in production.
+const windowSize = 10 * time.Second
+
+// grace is how long after a window ends its messages may be on their way. MirrorMaker 2
+// takes its time.
+func grace() time.Duration {
+	if *real {
+		return 15 * time.Second
+	}
+	return 5 * time.Second
+}
+
 func main() {
 	clickhouse.RunChildIfAsked()
 	flag.Float64Var(&fault.lose, "lose", 0, "share of messages to lose")
@@ -48,7 +61,7 @@ func main() {
 	flag.DurationVar(&fault.delay, "delay", 0, "how long to hold back each message")
 	flag.StringVar(&fault.hop, "at", hopMirror, "hop at which that happens: client (to the proxy), proxy (to the regional cluster) or mirror (to the aggregate)")
 	flag.Parse()
-	fault.rng = rand.New(rand.NewPCG(*seed, 1))
+	fault.rng, fault.size, fault.done = rand.New(rand.NewPCG(*seed, 1)), int64(windowSize.Seconds()), map[injury]uint64{}
 	if err := fault.check(*real); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(2)
@@ -94,6 +107,8 @@ func run(ctx context.Context) (agreed bool, err error) {
 	}
 	cfg.Codecs = []config.Codec{{Topics: ".*", Codec: config.Names{"header", "json"}}}
 	cfg.Topics.Include, cfg.Topics.Poll = topics, time.Second
+	cfg.Windows.Size, cfg.Count.Progress = windowSize, time.Second // so that nobody has to wait
+	cfg.Pipelines = []config.Pipeline{{Name: "main", Tiers: tiers, Grace: grace()}}
 	cfg.Embedded.Dir = filepath.Join(dir, "data")
 	cfg.Embedded.KafkaAddr = freeOr(cfg.Embedded.KafkaAddr)
 	cfg.Embedded.ClickHouseAddr = freeOr(cfg.Embedded.ClickHouseAddr)
@@ -107,7 +122,7 @@ func run(ctx context.Context) (agreed bool, err error) {
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(running) }()
-	agreed, err = compare(running, a, kafka.regions, int64(cfg.Windows.Size/time.Second))
+	agreed, err = play(running, a, kafka.regions, int64(cfg.Windows.Size/time.Second))
 	if ctx.Err() != nil { // interrupted: that is how the endless demo ends
 		fmt.Println("\nstopping")
 		agreed, err = agreed || !*once, nil
@@ -116,9 +131,9 @@ func run(ctx context.Context) (agreed bool, err error) {
 	return agreed, errors.Join(err, <-ended)
 }
 
-// compare lets applications send for a while, waits for agreement, prints, and begins
+// play lets applications send for a while, waits for agreement, prints, and begins
 // again.
-func compare(ctx context.Context, a *app.App, regions []region, windowSize int64) (agreed bool, err error) {
+func play(ctx context.Context, a *app.App, regions []region, windowSize int64) (agreed bool, err error) {
 	answers, err := newAnswers(ctx, a)
 	if err != nil {
 		return false, err
@@ -141,12 +156,21 @@ func compare(ctx context.Context, a *app.App, regions []region, windowSize int64
 			return false, err
 		}
 		all.print(os.Stdout)
-		fmt.Printf("%s\n\n", &fault)
 		switch {
 		case ctx.Err() != nil:
 			return agreed, nil
 		case !agreed:
 			return false, fmt.Errorf("no agreement within %s; what differs is marked above", patience)
+		}
+		fmt.Printf("%s; waiting until every window is final ...\n", &fault)
+		right, err := answers.judged(ctx, truths, os.Stdout)
+		switch {
+		case err != nil:
+			return false, err
+		case ctx.Err() != nil:
+			return agreed, nil
+		case !right:
+			return false, errors.New("a verdict is not what was done; see above")
 		case *once:
 			return true, nil
 		}

@@ -76,7 +76,7 @@ func startPipeline(ctx context.Context, a *app.App, regions []region, truths *tr
 }
 
 func (p *pipeline) recorder(o audit.Options) (*audit.Recorder, error) {
-	o.Every = 2 * time.Second // so that nobody has to wait
+	o.Every, o.Window = 2*time.Second, windowSize // so that nobody has to wait
 	o.OnError = func(err error) { fmt.Fprintln(os.Stderr, "demo:", err) }
 	r, err := audit.NewRecorder(o)
 	if err == nil {
@@ -103,7 +103,7 @@ func (p *pipeline) startProxy(a *app.App, r region, truths *truths) (url string,
 	p.closers = append(p.closers, client.Close)
 	send := func(ctx context.Context, m *kgo.Record) error {
 		at := eventTime(m)
-		f := fault.pass(hopProxy)
+		f := fault.pass(hopProxy, m.Topic, at)
 		if f.alter {
 			m.Value = altered(m.Value)
 		}

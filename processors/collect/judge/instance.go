@@ -85,9 +85,8 @@ func (t *topic) greeted(r *audit.Record, said Said) {
 	i := x.instance(r)
 	switch r.Kind {
 	case audit.KindHello:
-		first := i.heard == 0
 		i.hear(said)
-		if i.every = max(i.every, r.Client.Every); first { // it began before it could say so, by less than its longest silence
+		if i.every = max(i.every, r.Client.Every); i.until == 0 { // it began before it could say so, by less than its longest silence
 			i.until = said.Appended - i.every
 		}
 	case audit.KindGoodbye:

@@ -145,6 +145,19 @@ func (x *tier) doubtsOf(w *window, threshold int64, overdue bool) []compare.Doub
 	return list
 }
 
+// counts notes that a source of the tier counts the topic.
+func (x *tier) counts(r *audit.Record, said Said) {
+	switch {
+	case r.Original != nil:
+		x.originals = true
+	case r.Partition == audit.NoPartition: // one that has not said hello, or how far it has counted, is not known to have
+		x.instance(r).hear(said)
+	}
+	if r.Tally.Count > 0 {
+		x.counted(r.Window, r.Partition)
+	}
+}
+
 // counted notes a part of a window that has messages.
 func (x *tier) counted(w audit.Window, partition int32) {
 	x.sizes[w.Size] = true

@@ -64,9 +64,8 @@ func (t *topic) count(r *audit.Record, old *Part, said Said) *Part {
 		w.parts = append(w.parts, p)
 	}
 	p.take(r, said)
-	if x := p.tier; x != nil && r.Tally.Count > 0 {
-		x.counted(r.Window, r.Partition)
-		x.originals = x.originals || r.Original != nil
+	if x := p.tier; x != nil {
+		x.counts(r, said)
 	}
 	w.change(said.Appended)
 	return p
