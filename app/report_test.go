@@ -210,9 +210,8 @@ func TestAThousandInstancesAddUpInClickHouse(t *testing.T) {
 	d := deploy(t, kafkatest.Kfake(t), s)
 	a := manyApplications("posted")
 	reportInDisorder(t, d, a)
-	d.eventually("SQL", func() string {
-		q := fmt.Sprintf("SELECT toInt64(window_start), sum(messages) FROM %s.audit WHERE topic = '%s' GROUP BY 1 FORMAT TSV",
-			strings.ReplaceAll(d.app.Topology().Prefix, "-", "_"), a.topic)
+	sums := func(q string) (map[int64]uint64, string) {
+		q = fmt.Sprintf(q, strings.ReplaceAll(d.app.Topology().Prefix, "-", "_"), a.topic)
 		resp, err := http.Get("http://" + s.Addr() + "/?query=" + url.QueryEscape(q))
 		must(t, err)
 		defer resp.Body.Close()
@@ -223,11 +222,25 @@ func TestAThousandInstancesAddUpInClickHouse(t *testing.T) {
 			var start int64
 			var n uint64
 			if _, err := fmt.Sscan(line, &start, &n); err != nil {
-				return string(text)
+				return nil, string(text)
 			}
 			got[start] = n
 		}
+		return got, ""
+	}
+	d.eventually("SQL", func() string {
+		got, wrong := sums("SELECT toInt64(window_start), sum(messages) FROM %s.audit WHERE topic = '%s' GROUP BY 1 FORMAT TSV")
+		if wrong != "" {
+			return wrong
+		}
 		return a.differ(got)
+	})
+	d.eventually("a verdict of the window that has ended", func() string {
+		got, wrong := sums("SELECT toInt64(window_start), toUInt64(judged_at > window) FROM %s.completeness WHERE topic = '%s' AND first_messages > 0 FORMAT TSV")
+		if wrong == "" && got[a.windows[1].Start] == 0 {
+			wrong = "there is none"
+		}
+		return wrong
 	})
 }
 
