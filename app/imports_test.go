@@ -45,7 +45,7 @@ var may = []struct {
 	{"processors/inbox", []string{"audit", "internal/health", "processors"}},
 	{"processors/count", []string{"audit", "codecs", "internal/health", "processors"}},
 	{"processors/collect", []string{"audit", "compare", "internal/aside", "internal/health", "processors"}},
-	{"processors/sink", []string{"audit", "compare", "internal/aside", "internal/health", "processors", "sinks"}},
+	{"processors/sink", []string{"audit", "compare", "internal/aside", "internal/health", "processors", "query", "sinks"}},
 	{"processors", []string{"processors/shards"}},
 	{"views", []string{"audit", "compare", "internal/health", "processors", "query"}},
 	{"alerts", []string{"audit", "compare", "query"}},

@@ -1,6 +1,6 @@
 // Package sink is the sinking processor: it writes every record of the audit
-// topic into a store, and another one of its kind every verdict of the verdicts
-// topic.
+// topic into a store, others of its kind every verdict of the verdicts topic and
+// every alert.
 //
 //	topic ──► claims, one per partition ──► batcher, one per instance ──► store
 //	  ▲                                           │

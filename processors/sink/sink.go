@@ -66,7 +66,7 @@ func (o *Options) fill() {
 }
 
 // A Processor is one instance of a sinking processor, of rows of one type. Make it with
-// New or NewVerdicts; don't forget to Run it.
+// New, NewVerdicts or NewAlerts; don't forget to Run it.
 type Processor[T any] struct {
 	o       Options
 	stream  *stream[T]

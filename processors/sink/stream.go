@@ -2,12 +2,15 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/lovoo/goka"
 
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/compare"
+	"github.com/chaperone-audit/chaperone/query"
 )
 
 // A stream is what a Processor carries: where it comes from, how it is read, and how the
@@ -58,4 +61,28 @@ func readVerdict(value []byte) (*compare.Verdict, bool, error) {
 	}
 	v, _, err := compare.Decode(value)
 	return v, v != nil && err == nil, err
+}
+
+// NewAlerts makes the Processor of the alert events.
+func NewAlerts(o Options) *Processor[*query.Alert] { return newProcessor(o, alerts(&o)) }
+
+func alerts(o *Options) *stream[*query.Alert] {
+	return &stream[*query.Alert]{
+		name: "alert sink", topic: "alert events topic", keeps: "until its retention ends", graph: o.Topology.AlertSinkGraph(), read: readAlert,
+		write: func(ctx context.Context, batch []*query.Alert) error { return o.Store.WriteAlerts(ctx, batch) },
+	}
+}
+
+func readAlert(value []byte) (*query.Alert, bool, error) {
+	if len(value) == 0 {
+		return nil, false, nil
+	}
+	a := &query.Alert{}
+	if err := json.Unmarshal(value, a); err != nil {
+		return nil, false, fmt.Errorf("alert: %w", err)
+	}
+	if a.Key == "" {
+		return nil, false, errors.New("alert: it has no key")
+	}
+	return a, true, nil
 }

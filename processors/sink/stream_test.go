@@ -53,6 +53,23 @@ func TestWhatIsOnTheVerdictsTopic(t *testing.T) {
 	}
 }
 
+func TestWhatIsAmongAlertEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		value     string
+		keep, bad bool
+	}{
+		"an alert":               {`{"key":"k","state":"firing","subject":"missing","version":3,"later":1}`, true, false},
+		"that a key is gone":     {``, false, false},
+		"what nobody can read":   {`{"key":`, false, true},
+		"an alert without a key": {`{"version":3}`, false, true},
+	} {
+		a, keep, err := readAlert([]byte(c.value))
+		if keep != c.keep || (err != nil) != c.bad || keep && (a.Version != 3 || a.Subject != "missing") {
+			t.Errorf("%s: %+v, keep %t, %v", name, a, keep, err)
+		}
+	}
+}
+
 // poisonous is a store that rejects the verdicts of a version, and is away at first.
 type poisonous struct {
 	*memory.Sink
