@@ -40,29 +40,34 @@ func (h *hit) place() string {
 // stay with: what groups hits must not change while an alert lives.
 //
 // A hit that does not know its place, because its messages cannot be told one by one,
-// belongs to the one place that others of its cause have; if they have several, nobody
-// knows to which. And where an alert began without a place, those that know it join it.
-func groups(hits []*hit, live map[string]bool) []*group {
-	places, lived := map[string]map[string]bool{}, map[string]map[string]bool{} // by base
-	for id := range live {
+// belongs to the alert of its cause that began first; where there is none yet, to the one
+// place that others have, if they have only one. And where an alert began without a
+// place, those that know theirs join it.
+func groups(hits []*hit, live map[string]int64) []*group {
+	places, first := map[string]map[string]bool{}, map[string]string{} // by base
+	for _, id := range slices.SortedFunc(maps.Keys(live), func(a, b string) int { return cmp.Or(cmp.Compare(live[a], live[b]), cmp.Compare(a, b)) }) {
 		base, place, _ := strings.Cut(id, "@")
+		if places[base] == nil {
+			first[base] = place
+		}
 		note(places, base, place)
-		note(lived, base, place)
 	}
 	for _, h := range hits {
-		if p := h.place(); p != "" && !live[h.base()+"@"] {
-			note(places, h.base(), p)
+		base, p := h.base(), h.place()
+		if p != "" && !places[base][""] {
+			note(places, base, p)
 		}
 	}
 	all := map[string]*group{}
 	for _, h := range hits {
 		base, place := h.base(), h.place()
+		began, any := first[base]
 		switch known := places[base]; {
 		case known[place]:
 		case known[""]:
 			place = ""
-		case place == "" && len(lived[base]) == 1:
-			place = only(lived[base])
+		case place == "" && any:
+			place = began
 		case place == "" && len(known) == 1:
 			place = only(known)
 		}
@@ -111,6 +116,7 @@ func (g *group) describe(e *Entry) {
 	a.Cluster = same(g.hits, func(h **hit) string { return (*h).Cluster })
 	a.Datacenter = same(g.hits, func(h **hit) string { return (*h).Datacenter })
 	a.Start, a.End, a.Windows, a.Messages, a.Bound = 0, 0, 0, 0, ""
+	e.Until = 0
 	topics, windows := map[string]*Member{}, map[string]bool{}
 	worst := map[string]*hit{}
 	muted := 0
@@ -118,6 +124,7 @@ func (g *group) describe(e *Entry) {
 		if h.muted != "" {
 			muted++
 		}
+		e.Until = max(e.Until, h.until)
 		m := topics[h.topic]
 		if m == nil {
 			m = &Member{Topic: h.topic}

@@ -18,6 +18,7 @@ type hit struct {
 	messages uint64
 	bound    compare.Bound
 	began    int64 // Unix milliseconds, by the log
+	until    int64 // when it is too long ago, likewise; 0: it does not get old
 	says     string
 	tiers    []compare.Count // of the window
 	muted    string
@@ -95,6 +96,9 @@ func (f *finder) facts(v *compare.Verdict) {
 			if rule.Subject == Subject(x.Kind) && rule.aboutTier(x.To) && rule.aboutReason(x.Reason) && rule.exceeded(x, v) {
 				h := &hit{rule: rule, Cause: causeOf(v, x), window: v.Window(), counted: true,
 					messages: x.Messages, bound: x.Bound, began: v.Final, says: x.Sentence(), tiers: v.Tiers}
+				if v.State.Settled() {
+					h.until = f.until(v)
+				}
 				if waits || h.began == 0 {
 					h.began = v.Window().End() * 1000
 				}
@@ -106,12 +110,14 @@ func (f *finder) facts(v *compare.Verdict) {
 
 // old says whether a verdict was settled too long ago to be news. One that is not
 // settled is never old.
-func (f *finder) old(v *compare.Verdict) bool {
+func (f *finder) old(v *compare.Verdict) bool { return v.State.Settled() && f.until(v) < f.asOf }
+
+func (f *finder) until(v *compare.Verdict) int64 {
 	at := max(v.Window().End()*1000, v.Final)
 	if v.State == compare.Amended {
 		at = max(at, v.Judged)
 	}
-	return v.State.Settled() && at < f.asOf-f.r.c.Span.Milliseconds()
+	return at + f.r.c.Span.Milliseconds()
 }
 
 // exceeded says whether a finding is more than a rule lets pass. What nobody can count

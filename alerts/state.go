@@ -30,6 +30,8 @@ type Entry struct {
 	Members []Member    `json:"members,omitempty"` // at most query.MostTopics
 	Seen    int64       `json:"seen"`              // when it was first found, by the clock of its rule
 	Over    int64       `json:"over,omitempty"`    // when it was no longer found, likewise; 0: it is
+	Until   int64       `json:"until,omitempty"`   // when all that was found is too long ago, by the log's time; 0: it does not get old
+	Aged    bool        `json:"aged,omitempty"`    // it is over only because it is too long ago
 	AsOf    int64       `json:"asOf"`              // the log's time of its version
 
 	Sent        int       `json:"sent,omitempty"` // notifications, of each its number
@@ -63,6 +65,7 @@ type Waiting struct {
 	ID       string `json:"id"`
 	Notifier string `json:"notifier"`
 	Event    Event  `json:"event"`
+	Made     int64  `json:"made"` // by the wall clock
 }
 
 // An Event is what a notification says.
@@ -84,6 +87,7 @@ type Notification struct {
 	Alert    query.Alert
 	Members  []Member
 	URL      string // where people look things up; empty: nowhere
+	Made     int64  // when, by the wall clock, Unix milliseconds
 }
 
 // Waiting lists what is to be delivered, for each alert and notifier in order.
@@ -97,7 +101,7 @@ func (r *Rules) Waiting(st *State) (list []Notification) {
 }
 
 func (r *Rules) notification(e *Entry, w Waiting) Notification {
-	return Notification{ID: w.ID, Notifier: w.Notifier, Event: w.Event, Alert: e.Alert, Members: e.Members, URL: r.c.URL}
+	return Notification{ID: w.ID, Notifier: w.Notifier, Event: w.Event, Alert: e.Alert, Members: e.Members, URL: r.c.URL, Made: w.Made}
 }
 
 // Delivered gives the state in which notifications no longer wait.

@@ -23,16 +23,16 @@ func (r *Rules) Step(old *State, s *Snapshot, now time.Time) (*State, []Notifica
 	st.reached(s, r.c.Span)
 	wall := now.UnixMilli()
 
-	live, by := map[string]bool{}, map[string]*Entry{}
+	live, by := map[string]int64{}, map[string]*Entry{}
 	for _, e := range st.sorted() {
 		if e.live() {
-			live[e.Group], by[e.Group] = true, e
+			live[e.Group], by[e.Group] = e.Alert.Since, e
 		}
 	}
 	for _, g := range groups(r.hits(s, wall), live) {
 		e := by[g.id]
 		if e == nil {
-			e = st.begin(g, wall)
+			e = r.begin(st, g, wall)
 		} else {
 			e = e.clone()
 		}
@@ -68,7 +68,7 @@ func (st *State) clock(s Subject, wall int64) int64 {
 
 // begin makes an alert. Its key has not been there before: what is found again after it
 // was over is another alert.
-func (st *State) begin(g *group, wall int64) *Entry {
+func (r *Rules) begin(st *State, g *group, wall int64) *Entry {
 	rule := g.hits[0].rule
 	e := &Entry{Group: g.id, Seen: st.clock(rule.Subject, wall)}
 	since := g.began()
@@ -78,20 +78,19 @@ func (st *State) begin(g *group, wall int64) *Entry {
 	for st.Entries[g.key(since)] != nil {
 		since++
 	}
-	e.Alert = query.Alert{Key: g.key(since), Rule: rule.Name, State: query.Pending, Since: since}
+	e.Alert = query.Alert{Key: g.key(since), Rule: rule.Name, Class: r.ClassOf(g.hits[0].topic), State: query.Pending, Since: since}
+	if len(rule.Classes) == 1 {
+		e.Alert.Class = rule.Classes[0]
+	}
 	return e
 }
 
 // found is what becomes of an alert whose rule finds something.
 func (r *Rules) found(e *Entry, g *group, clock int64) {
 	rule, a := g.hits[0].rule, &e.Alert
-	e.Over = 0
+	e.Over, e.Aged = 0, false
 	g.describe(e)
 	a.Severity, a.Shadow = rule.Severity, r.mode(rule) == Shadow
-	a.Class = r.ClassOf(g.hits[0].topic)
-	if len(rule.Classes) == 1 {
-		a.Class = rule.Classes[0]
-	}
 	if a.State == query.Pending && clock-a.Since >= rule.For.Milliseconds() && clock-e.Seen >= r.c.Wait.Milliseconds() {
 		a.State, a.Fired = query.Firing, clock
 	}
@@ -100,7 +99,7 @@ func (r *Rules) found(e *Entry, g *group, clock int64) {
 // over is what becomes of one whose rule finds nothing any more, or is no more.
 func (r *Rules) over(e *Entry, clock int64) {
 	if e.Over == 0 {
-		e.Over = clock
+		e.Over, e.Aged = clock, e.Until > 0 && clock > e.Until
 	}
 	grace := time.Duration(0)
 	if i := slices.IndexFunc(r.rules, func(x *rule) bool { return x.Name == e.Alert.Rule }); i >= 0 && r.mode(r.rules[i]) != Off {

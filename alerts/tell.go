@@ -14,11 +14,11 @@ func (r *Rules) tell(e *Entry, wall int64) []Notification {
 	switch {
 	case a.State == query.Firing && !a.Shadow && a.Muted == "" && r.due(e, wall):
 		e.Told, e.ToldTopics, e.ToldWindows = wall, a.Affected, a.Windows
-		return r.say(e, Fired, r.notifiers(a.Rule))
+		return r.say(e, Fired, r.notifiers(a.Rule), wall)
 	case a.State == query.Resolved && len(e.ToldTo) > 0: // muted or not: it was begun
 		to := e.ToldTo
 		e.ToldTo = nil
-		return r.say(e, Ended, to)
+		return r.say(e, Ended, to, wall)
 	}
 	return nil
 }
@@ -57,13 +57,13 @@ func (r *Rules) notifiers(name string) []string {
 
 // say has an alert told of. For each notifier at most one of each event waits: the newest
 // has all that those before it had to say.
-func (r *Rules) say(e *Entry, event Event, to []string) (notes []Notification) {
+func (r *Rules) say(e *Entry, event Event, to []string, wall int64) (notes []Notification) {
 	e.Sent++
 	for _, name := range to {
 		if !slices.Contains(r.c.Notifiers, name) {
 			continue // it is no more
 		}
-		w := Waiting{ID: fmt.Sprintf("%s/%d/%s", e.Alert.Key, e.Sent, name), Notifier: name, Event: event}
+		w := Waiting{ID: fmt.Sprintf("%s/%d/%s", e.Alert.Key, e.Sent, name), Notifier: name, Event: event, Made: wall}
 		e.Waiting = slices.DeleteFunc(e.Waiting, func(o Waiting) bool { return o.Notifier == name && o.Event == event })
 		e.Waiting = append(e.Waiting, w)
 		if event == Fired && !slices.Contains(e.ToldTo, name) {

@@ -79,13 +79,12 @@ func Example(rule string) *Page {
 }
 
 // Trial is a notification that says that nothing has happened.
-func (r *Rules) Trial(notifier string) Notification {
+func (r *Rules) Trial(notifier string, now time.Time) Notification {
 	p := Example("test")
 	e := &Entry{Alert: p.Alert, Members: p.Members}
 	r.write(e)
-	e.Alert.Summary = "This is a test, nothing has happened: " + e.Alert.Summary
-	id := fmt.Sprintf("%s/%d/%s", e.Alert.Key, time.Now().UnixMilli(), notifier)
-	return Notification{ID: id, Notifier: notifier, Event: Test, Alert: e.Alert, Members: e.Members, URL: r.c.URL}
+	e.Alert.Summary = "this is a test, nothing has happened: " + e.Alert.Summary
+	return r.notification(e, Waiting{ID: fmt.Sprintf("%s/%d/%s", e.Alert.Key, now.UnixMilli(), notifier), Notifier: notifier, Event: Test, Made: now.UnixMilli()})
 }
 
 // write says an alert in words.
@@ -94,7 +93,14 @@ func (r *Rules) write(e *Entry) {
 	p := &Page{Alert: e.Alert, Members: shown, More: max(0, e.Alert.Affected-len(shown)), URL: r.c.URL}
 	e.Alert.Summary = strings.Join(strings.Fields(render(r.summary, p)), " ")
 	e.Alert.Text = strings.TrimSpace(render(r.text, p))
+	if e.Aged {
+		const aged = "nothing has changed, it is only too long ago to be news"
+		e.Alert.Summary += "; " + aged
+		e.Alert.Text = upperFirst(aged) + ".\n" + e.Alert.Text
+	}
 }
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // render never fails: what a template cannot do is said in place of the rest.
 func render(t *template.Template, p *Page) string {
