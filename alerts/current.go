@@ -15,7 +15,7 @@ func (f *finder) current(list []*compare.Verdict, s *compare.Standing) {
 	for newest >= 0 && !list[newest].State.Settled() {
 		newest--
 	}
-	if newest < 0 {
+	if newest < 0 || list[newest].Start < f.recent {
 		return
 	}
 	v := list[newest]

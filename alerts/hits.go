@@ -26,7 +26,7 @@ type hit struct {
 
 // hits are everything that rules find.
 func (r *Rules) hits(s *Snapshot, now int64) []*hit {
-	f := &finder{r: r, asOf: s.AsOf, now: now}
+	f := &finder{r: r, asOf: s.AsOf, now: now, recent: s.Recent}
 	standings := map[string]*compare.Standing{}
 	for _, x := range s.Standings {
 		standings[x.Topic] = x
@@ -53,6 +53,7 @@ func (r *Rules) hits(s *Snapshot, now int64) []*hit {
 type finder struct {
 	r         *Rules
 	asOf, now int64
+	recent    int64 // Snapshot.Recent
 	topic     string
 	class     string
 	rules     []*rule // about the topic

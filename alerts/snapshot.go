@@ -1,8 +1,10 @@
 package alerts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/compare"
@@ -14,6 +16,9 @@ type Snapshot struct {
 	AsOf      int64               // the log's time: the newest moment of a judgement, Unix milliseconds
 	Verdicts  []*compare.Verdict  // by topic and start
 	Standings []*compare.Standing // by topic
+	// Recent is the start from which on there are all verdicts, Unix seconds; before it
+	// only those in which something is wrong.
+	Recent int64
 }
 
 // NewSnapshot takes the log's time from what has been said.
@@ -28,21 +33,58 @@ func NewSnapshot(verdicts []*compare.Verdict, standings []*compare.Standing) *Sn
 	return s
 }
 
-// Look asks for what the next step needs.
+// Look asks for what the next step needs: of the span the verdicts in which something is
+// wrong, and of recent windows all. To decode those of a thousand topics and a day would
+// take seconds.
 func (r *Rules) Look(ctx context.Context, j query.Judged, st *State) (*Snapshot, error) {
 	standings, err := j.Standings(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("ask how topics stand: %w", err)
 	}
-	asOf := NewSnapshot(nil, standings).AsOf
+	size, asOf := int64(0), NewSnapshot(nil, standings).AsOf
+	for _, x := range standings {
+		size = max(size, x.Size)
+	}
 	if st != nil {
 		asOf = max(asOf, st.AsOf)
 	}
-	verdicts, err := j.Verdicts(ctx, query.Verdicts{From: r.from(st, asOf), To: asOf/1000 + farAhead})
+	until := asOf/1000 + farAhead
+	wrong, err := j.Verdicts(ctx, query.Verdicts{From: r.from(st, asOf), To: until, Kinds: []compare.Kind{compare.Missing, compare.Altered, compare.Duplicated, compare.Unknown, compare.Late}})
 	if err != nil {
 		return nil, fmt.Errorf("ask for verdicts: %w", err)
 	}
-	return NewSnapshot(verdicts, standings), nil
+	recent := until
+	if run, any := r.run(); any {
+		recent = asOf/1000 - run - 4*size
+	}
+	all, err := j.Verdicts(ctx, query.Verdicts{From: recent, To: until})
+	if err != nil {
+		return nil, fmt.Errorf("ask for recent verdicts: %w", err)
+	}
+	s := NewSnapshot(union(wrong, all), standings)
+	s.Recent = recent
+	return s, nil
+}
+
+// run is for how long the newest windows have to be known, in seconds, if at all.
+func (r *Rules) run() (longest int64, any bool) {
+	for _, x := range r.rules {
+		switch x.Subject {
+		case Latency, Arrival, Skew, NoTime, Malformed:
+			longest, any = max(longest, int64(x.For/time.Second)), any || r.mode(x) != Off
+		}
+	}
+	return longest, any
+}
+
+// union has each window once, in order.
+func union(lists ...[]*compare.Verdict) []*compare.Verdict {
+	all := slices.Concat(lists...)
+	order := func(a, b *compare.Verdict) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Size, b.Size))
+	}
+	slices.SortStableFunc(all, func(a, b *compare.Verdict) int { return cmp.Or(order(a, b), cmp.Compare(b.Version, a.Version)) })
+	return slices.CompactFunc(all, func(a, b *compare.Verdict) bool { return order(a, b) == 0 })
 }
 
 // farAhead is later than any window starts that can have ended.

@@ -35,7 +35,7 @@ var may = []struct {
 	{"codecs", []string{"audit"}},
 	{"compare", []string{"audit"}},
 	{"query", []string{"audit", "compare"}},
-	{"config", []string{"audit", "codecs", "compare", "processors"}}, // processors: names and defaults of topics
+	{"config", []string{"alerts", "audit", "codecs", "compare", "processors", "query"}}, // processors: names and defaults of topics
 	{"sinks/sinktest", []string{"audit", "compare", "query", "sinks"}},
 	{"sinks", []string{"audit", "compare", "query", "sinks"}},
 	{"processors/counter", []string{"audit"}},
@@ -46,6 +46,7 @@ var may = []struct {
 	{"processors/count", []string{"audit", "codecs", "internal/health", "processors"}},
 	{"processors/collect", []string{"audit", "compare", "internal/aside", "internal/health", "processors"}},
 	{"processors/sink", []string{"audit", "compare", "internal/aside", "internal/health", "processors", "query", "sinks"}},
+	{"processors/alert", []string{"alerts", "audit", "compare", "internal/health", "processors", "query"}},
 	{"processors", []string{"processors/shards"}},
 	{"views", []string{"audit", "compare", "internal/health", "processors", "query"}},
 	{"alerts", []string{"audit", "compare", "query"}},

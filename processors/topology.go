@@ -5,6 +5,7 @@
 //	count     counts the messages of the audited topics       → records
 //	collect   keeps the newest record of each source, judges  → table, verdicts, read by views
 //	sink      writes every record and verdict into a store
+//	alert     runs the rules over the verdicts                → alerts, notifications
 //
 // Beside them are counter, the pure machine that counts one source, logs, which
 // reads sources, shards, which lets our code do the work of a goka group, and
@@ -47,12 +48,16 @@ func (t Topology) CountGroup() goka.Group       { return goka.Group(t.Prefix + "
 func (t Topology) CollectGroup() goka.Group     { return goka.Group(t.Prefix + "-collect") }
 func (t Topology) SinkGroup() goka.Group        { return goka.Group(t.Prefix + "-sink") }
 func (t Topology) VerdictSinkGroup() goka.Group { return goka.Group(t.Prefix + "-verdict-sink") }
+func (t Topology) AlertGroup() goka.Group       { return goka.Group(t.Prefix + "-alert") }
 func (t Topology) ShardsTopic() goka.Stream     { return goka.Stream(t.Prefix + "-shards") }
 func (t Topology) AuditTopic() goka.Stream      { return goka.Stream(t.Prefix + "-audit") }
 func (t Topology) VerdictsTopic() goka.Stream   { return goka.Stream(t.Prefix + "-verdicts") }
+func (t Topology) AlertInputTopic() goka.Stream { return goka.Stream(t.Prefix + "-alert-input") }
+func (t Topology) AlertsTopic() goka.Stream     { return goka.Stream(t.Prefix + "-alert-events") }
 func (t Topology) SettingsTopic() string        { return t.Prefix + "-settings" }
 func (t Topology) CountTable() goka.Table       { return goka.GroupTable(t.CountGroup()) }
 func (t Topology) CollectTable() goka.Table     { return goka.GroupTable(t.CollectGroup()) }
+func (t Topology) AlertTable() goka.Table       { return goka.GroupTable(t.AlertGroup()) }
 
 // Own says whether a topic is one of chaperone's own, under any configuration
 // with this prefix: such are never audited.
@@ -88,9 +93,17 @@ func (t Topology) VerdictSinkGraph() *goka.GroupGraph {
 		goka.Input(t.VerdictsTopic(), new(codec.Bytes), shards.Callback("")))
 }
 
+// AlertGraph has one shard: what groups alerts has to see all of them.
+func (t Topology) AlertGraph() *goka.GroupGraph {
+	return goka.DefineGroup(t.AlertGroup(),
+		goka.Input(t.AlertInputTopic(), new(codec.Bytes), shards.Callback(t.AlertsTopic())),
+		goka.Output(t.AlertsTopic(), new(codec.Bytes)),
+		goka.Persist(new(codec.Bytes)))
+}
+
 // Graphs lists the groups in the order of the data.
 func (t Topology) Graphs() []*goka.GroupGraph {
-	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph(), t.VerdictSinkGraph()}
+	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph(), t.VerdictSinkGraph(), t.AlertGraph()}
 }
 
 // Topics are all topics of chaperone as they have to be.
@@ -123,6 +136,13 @@ func (t Topology) Topics() []shards.Topic {
 			Key: "as on the audit topic, the owner being the collecting session", Value: "JSON record behind a binary head (processors/collect/table)"},
 		{Name: string(t.VerdictsTopic()), Partitions: t.Partitions, Config: table, Purpose: "the newest verdict of each window, and how each topic stands",
 			Key: "topic/-/verdict/window/size/owner, or topic/-/standing/owner", Value: "JSON verdict or standing (compare)"},
+		{Name: string(t.AlertInputTopic()), Partitions: 1, Purpose: "formal and empty: who owns its partition runs the rules", Key: "-", Value: "-",
+			Config: map[string]string{"cleanup.policy": "delete"}},
+		{Name: string(t.AlertTable()), Partitions: 1, Config: table, Purpose: "alerts, and the notifications that wait to be delivered",
+			Key: "alert/owner", Value: "JSON entry (alerts)"},
+		{Name: string(t.AlertsTopic()), Partitions: 1, Purpose: "what becomes of alerts: the highest version of each counts", Key: "alert/owner", Value: "JSON alert (query)",
+			Config: map[string]string{"cleanup.policy": "compact,delete", "retention.ms": ms(t.Retention), "min.compaction.lag.ms": hour, "delete.retention.ms": hour,
+				"message.timestamp.type": "LogAppendTime"}},
 		{Name: t.SettingsTopic(), Partitions: 1, Purpose: "decisions that all instances share", Key: "start/cluster/uuid or topic/name", Value: "JSON (processors/settings)",
 			Config: map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}},
 	}
