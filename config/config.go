@@ -21,6 +21,7 @@ type Config struct {
 	Count            Count      `yaml:"count"`
 	Collect          Collect    `yaml:"collect"`
 	Pipelines        []Pipeline `yaml:"pipelines"`
+	Alerts           Alerts     `yaml:"alerts"`
 	Views            Views      `yaml:"views"`
 	Store            Store      `yaml:"store"`
 	Memory           Budget     `yaml:"memory"`

@@ -82,7 +82,8 @@ func TestDefaults(t *testing.T) {
 func TestAnnotatedFileHasEveryKeyWithAComment(t *testing.T) {
 	// The example of a rule is in a comment, since there is none by default.
 	text := config.Annotated
-	for _, list := range []struct{ indent, name string }{{"", "codecs"}, {"", "schema_registries"}, {"", "pipelines"}, {"    ", "renames"}} {
+	for _, list := range []struct{ indent, name string }{{"", "codecs"}, {"", "schema_registries"}, {"", "pipelines"}, {"    ", "renames"},
+		{"  ", "classes"}, {"  ", "rules"}, {"  ", "mutes"}, {"  ", "notifiers"}} {
 		text = strings.ReplaceAll(text, "\n"+list.indent+list.name+": []\n", "\n")
 		text = strings.ReplaceAll(text, "\n"+list.indent+"# "+list.name+":", "\n"+list.indent+list.name+":")
 		text = strings.ReplaceAll(text, "\n"+list.indent+"#   ", "\n"+list.indent+"  ")

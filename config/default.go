@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/chaperone-audit/chaperone/alerts"
 	"github.com/chaperone-audit/chaperone/codecs"
 )
 
@@ -34,7 +35,10 @@ func Default() Config {
 			Progress: 2 * time.Second, DisplayGroup: "chaperone-display",
 		},
 		Collect: Collect{Horizon: 2 * day},
-		Views:   Views{Detail: 6 * time.Hour},
+		Alerts: Alerts{
+			Mode: string(alerts.Off), Span: alerts.DefaultSpan, Wait: alerts.DefaultWait, Update: alerts.DefaultUpdate, DefaultRules: true,
+		},
+		Views: Views{Detail: 6 * time.Hour},
 		Store: Store{
 			Kind: ClickHouse, Database: "chaperone", TTL: 30 * day,
 			BatchRows: 10000, BatchAge: time.Second, Timeout: 30 * time.Second,

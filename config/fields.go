@@ -66,6 +66,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	bytesType    = reflect.TypeFor[Bytes]()
 	namesType    = reflect.TypeFor[Names]()
+	shareType    = reflect.TypeFor[Share]()
 )
 
 // setScalar gives a value that is no section and no list its text.
@@ -84,6 +85,14 @@ func setScalar(v reflect.Value, text string) error {
 			return err
 		}
 		v.SetInt(int64(b))
+		return nil
+	}
+	if v.Type() == shareType {
+		s, err := parseShare(text)
+		if err != nil {
+			return err
+		}
+		v.SetFloat(float64(s))
 		return nil
 	}
 	switch v.Kind() {

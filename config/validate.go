@@ -34,6 +34,7 @@ func (c *Config) check(p *problems, builders codecs.Builders) {
 	c.checkTopics(p)
 	c.checkCodecs(p, builders)
 	c.checkPipelines(p)
+	c.checkAlerts(p)
 
 	if err := audit.CheckWindowSize(c.Windows.Size); err != nil {
 		p.add("windows.size", "", "%v", err)

@@ -15,7 +15,7 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 		set                 []string
 	}{
 		{outcome: "unknown keys with their lines", file: "windos: {}\naudit:\n  shard: 3\nclusters:\n  - name: a\n    tier: t\n    sasl: {pasword: x}\n", want: `
-windos: is no key; known are clusters, audit, topics, codecs, schema_registries, windows, count, collect, pipelines, views, store, memory, http, embedded, log (line 1)
+windos: is no key; known are clusters, audit, topics, codecs, schema_registries, windows, count, collect, pipelines, alerts, views, store, memory, http, embedded, log (line 1)
 audit.shard: is no key; known are brokers, version, tls, sasl, prefix, shards, partitions, retention, replicas, session_timeout, instance_id (line 3)
 clusters[0].sasl.pasword: is no key; known are mechanism, user, password, password_file (line 7)`},
 		{outcome: "values of the wrong form", file: "count:\n  flush: 3\n  rows_per_second: many\nwindows: {size: [1m]}\nclusters: {name: a}\naudit: yes\ntopics:\n  include: orders\n", want: `
