@@ -47,14 +47,14 @@ type world struct {
 	missed    []query.Missed
 	instances []query.Instance
 	judged
-	added     []string
-	addErr    error
-	writes    int // calls of AddTopic
-	taken     []*audit.Record
-	inboxErr  error
-	health    health.Registry
-	ready     error
-	log       bytes.Buffer
+	added    []string
+	addErr   error
+	writes   int // calls of AddTopic
+	taken    []*audit.Record
+	inboxErr error
+	health   health.Registry
+	ready    error
+	log      bytes.Buffer
 }
 
 func (w *world) Windows(ctx context.Context, q query.Windows) ([]query.Row, error) {
@@ -133,7 +133,7 @@ func (w *world) server(change ...func(*api.Options)) *api.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "chaperone_test_total"}))
 	o := api.Options{
-		Query: w, Sources: w, Judged: &w.judged, Records: w, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
+		Query: w, Sources: w, Judged: &w.judged, Records: w, Alerts: w, Audited: settings{w}, Inbox: inbox{w}, Register: registry, Health: &w.health, Ready: func() error { return w.ready }, Metrics: registry,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Now: func() time.Time { return now },
 	}
@@ -266,6 +266,8 @@ var answers = []struct{ name, method, target, body string }{
 	{"sources-of-a-topic", "GET", "/api/v1/sources?topic=payments", ""},
 	{"missed", "GET", "/api/v1/missed", ""},
 	{"missed-of-a-topic", "GET", "/api/v1/missed?topic=payments", ""},
+	{"alerts", "GET", "/api/v1/alerts", ""},
+	{"alerts-of-a-topic", "GET", "/api/v1/alerts?topic=orders&state=firing&rule=critical-missing", ""},
 	{"audited", "GET", "/topics", ""},
 	{"add-topic", "POST", "/topics", `{"topic":"dummyTopic", "numPartitions":"1"}`},
 	{"report", "POST", "/api/v1/audit", `{"v":1,"kind":"hello","topicName":"orders","tier":"app","instance":"a","version":1}`},

@@ -46,7 +46,9 @@ type Options struct {
 	// JudgedSince is the start, in Unix seconds, of the first window from which on Judged
 	// has every verdict; nil: it has all.
 	JudgedSince func() int64
-	Audited Audited // nil: topics cannot be added here
+	Audited     Audited // nil: topics cannot be added here
+	// Alerts knows what rules have found; nil: nobody does.
+	Alerts query.Alerting
 	// Inbox takes what applications report. Here it is called by many at once. nil:
 	// records are not taken here.
 	Inbox audit.Reporter
@@ -131,6 +133,7 @@ func (s *Server) routes() {
 	v1.GET("/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/why", s.why)
+	v1.GET("/alerts", s.alerts)
 	e.POST(reportPath, s.report)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))

@@ -107,6 +107,24 @@ func (c *Client) Missed(ctx context.Context, topic string) (*v1.Missed, error) {
 	return get[v1.Missed](ctx, c, about(topic), "api", "v1", "missed")
 }
 
+// AlertQuery says which alerts; a field that is empty asks for any.
+type AlertQuery struct {
+	Span
+	Topic, Rule string
+	State       string // pending, firing, resolved
+}
+
+// Alerts lists what rules have found.
+func (c *Client) Alerts(ctx context.Context, q AlertQuery) (*v1.Alerts, error) {
+	p := q.params()
+	for name, value := range map[string]string{"topic": q.Topic, "rule": q.Rule, "state": q.State} {
+		if value != "" {
+			p.Set(name, value)
+		}
+	}
+	return get[v1.Alerts](ctx, c, p, "api", "v1", "alerts")
+}
+
 // Audited lists the topics that are audited.
 func (c *Client) Audited(ctx context.Context) (*v1.Audited, error) {
 	return get[v1.Audited](ctx, c, nil, "topics")
