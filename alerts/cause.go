@@ -179,8 +179,6 @@ func looser(a, b compare.Bound) compare.Bound {
 		return a
 	case a == compare.Exactly:
 		return b
-	case a == compare.AtLeast && b == compare.AtMost, a == compare.AtMost && b == compare.AtLeast:
-		return compare.Unbounded
 	}
-	return compare.Unbounded
+	return compare.Unbounded // at least and at most, or one that is
 }

@@ -252,6 +252,3 @@ func (r *Rules) List() []Rule {
 	}
 	return list
 }
-
-// Config is what they were made from.
-func (r *Rules) Config() Config { return r.c }

@@ -117,16 +117,6 @@ func (st *State) Delivered(ids ...string) *State {
 	return next
 }
 
-// Alerts lists all of them, those that began last first.
-func (st *State) Alerts() []*query.Alert {
-	var list []*query.Alert
-	for _, e := range st.sorted() {
-		list = append(list, &e.Alert)
-	}
-	slices.SortStableFunc(list, func(a, b *query.Alert) int { return cmp.Compare(b.Since, a.Since) })
-	return list
-}
-
 // Changes are the entries that differ from those of a state before, and the keys of those
 // that are no more, in order.
 func (st *State) Changes(before *State) (changed []*Entry, gone []string) {

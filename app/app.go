@@ -4,7 +4,7 @@
 //	               │
 //	New ── embedded Kafka? ── own topics ── settings ── embedded ClickHouse? ── store
 //	               │
-//	Run ── count ──► collect ──► sink ──► views ──► http       (and stops in this order)
+//	Run ── count ──► collect ──► sink ──► alert ──► views ──► http       (and stops in this order)
 //
 // Which of the parts run is the caller's choice: one process may have all of
 // them, or there may be any number of processes with one each.
@@ -54,11 +54,12 @@ const (
 	Count   Part = "count"   // counts audited topics
 	Collect Part = "collect" // keeps the newest records
 	Sink    Part = "sink"    // writes records and verdicts into the store
+	Alert   Part = "alert"   // runs the rules, and notifies
 	Serve   Part = "serve"   // answers REST
 )
 
 // All is every part.
-func All() []Part { return []Part{Count, Collect, Sink, Serve} }
+func All() []Part { return []Part{Count, Collect, Sink, Alert, Serve} }
 
 // Options of an App. Config and Log must be set; Config must be valid.
 type Options struct {
@@ -71,6 +72,8 @@ type Options struct {
 	Codecs  codecs.Builders
 	Version string
 	Log     *slog.Logger
+	// Judged is what the rules are run over; nil: the view of the verdicts.
+	Judged query.Judged
 	// Progress hears of downloads and where things are; nil is silence.
 	Progress io.Writer
 }
@@ -315,6 +318,11 @@ func (a *App) build() error {
 		a.actors.add("sink", sink.New(o).Run)
 		a.actors.add("verdict sink", sink.NewVerdicts(o).Run)
 	}
+	if a.has(Alert) {
+		if err := a.alerting(config, b); err != nil {
+			return err
+		}
+	}
 	server := api.Options{Health: a.health, Metrics: a.metrics, Log: a.log.With("part", "http"), Version: a.o.Version}
 	if a.has(Serve) {
 		if err := a.takeReports(&server, b); err != nil {
@@ -330,15 +338,10 @@ func (a *App) build() error {
 		service := &query.Service{Recent: a.views, History: a.store, Boundary: func() (int64, bool) { return a.views.Horizon(), a.views.Ready() }}
 		server.Query, server.Records = service, service
 		server.Sources, server.Audited = a.views, a.settings
-		a.verdicts = views.NewVerdicts(views.Options{
-			Brokers: brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "verdicts"), Health: a.health, Metrics: a.metrics,
-			// A little less than they are on the topic, since partitions do not all know the same time.
-			Detail:   a.cfg.Collect.Horizon - min(time.Hour, a.cfg.Collect.Horizon/4),
-			MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
-		})
+		a.viewVerdicts(config, b)
 		judged := &query.JudgedService{Recent: a.verdicts, Boundary: func() (int64, bool) { return a.verdicts.Horizon(), a.verdicts.Ready() }}
 		if a.store != nil {
-			judged.History = a.store
+			judged.History, server.Alerts = a.store, a.store
 		}
 		// The store may have been away for longer than verdicts are on their topic: that it
 		// has none of an older window does not mean that nothing was counted.
@@ -349,9 +352,24 @@ func (a *App) build() error {
 	a.actors.add("http", func(ctx context.Context) error { return s.Serve(ctx, a.listener) })
 	if a.views != nil {
 		a.actors.add("views", a.views.Run)
+	}
+	if a.verdicts != nil {
 		a.actors.add("verdicts", a.verdicts.Run)
 	}
 	return nil
+}
+
+// viewVerdicts makes the view of the verdicts, for the first of those who read it.
+func (a *App) viewVerdicts(config func() *sarama.Config, b bounds) {
+	if a.verdicts != nil {
+		return
+	}
+	a.verdicts = views.NewVerdicts(views.Options{
+		Brokers: a.cfg.AuditCluster().Brokers, Config: config, Topology: a.topology, Log: a.log.With("part", "verdicts"), Health: a.health, Metrics: a.metrics,
+		// A little less than they are on the topic, since partitions do not all know the same time.
+		Detail:   a.cfg.Collect.Horizon - min(time.Hour, a.cfg.Collect.Horizon/4),
+		MaxBytes: b.VerdictsHeld, FetchBytes: b.ViewsFetch,
+	})
 }
 
 // judging is how windows are judged.

@@ -67,7 +67,7 @@ func deployWith(t *testing.T, c *kafkatest.Cluster, change func(*config.Config))
 	if testing.Verbose() {
 		level = slog.LevelInfo
 	}
-	a, err := app.New(t.Context(), app.Options{Config: &cfg, Parts: app.All(), Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))})
+	a, err := app.New(t.Context(), app.Options{Config: &cfg, Parts: app.All(), Judged: judged{}, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -49,6 +49,7 @@ var may = []struct {
 	{"processors/alert", []string{"alerts", "audit", "compare", "internal/health", "processors", "query"}},
 	{"processors", []string{"processors/shards"}},
 	{"views", []string{"audit", "compare", "internal/health", "processors", "query"}},
+	{"alerts/notify", []string{"alerts", "query"}},
 	{"alerts", []string{"audit", "compare", "query"}},
 	{"api", []string{"api", "audit", "compare", "internal/health", "query"}},
 	{"internal/health", nil},

@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +55,7 @@ const (
 )
 
 // weights say how a limit is shared by the parts that run.
-var weights = map[Part]int64{Count: 3, Collect: 2, Sink: 1, Serve: 2}
+var weights = map[Part]int64{Count: 3, Collect: 2, Sink: 1, Alert: 1, Serve: 2}
 
 // boundsOf shares out a limit among parts. 0 is no limit.
 func boundsOf(limit int64, parts []Part) (b bounds) {
@@ -63,6 +64,9 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 	}
 	limit = max(limit, int64(config.LeastMemory))
 	b.Runtime = limit - limit/16 - programBytes
+	if slices.Contains(parts, Serve) { // whose view of the verdicts the rules are run over
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p Part) bool { return p == Alert })
+	}
 	sum := int64(0)
 	for _, p := range parts {
 		sum += weights[p]
@@ -81,6 +85,9 @@ func boundsOf(limit int64, parts []Part) (b bounds) {
 		case Sink:
 			b.SinkFetch = of(128, 256<<10, 8<<20)
 			b.SinkBatch = of(32, 256<<10, 32<<20)
+		case Alert:
+			b.ViewsFetch = of(64, 256<<10, 8<<20)
+			b.VerdictsHeld = of(2, 1<<20, math.MaxInt)
 		case Serve:
 			b.ViewsFetch = of(64, 256<<10, 8<<20)
 			b.ViewsHeld = of(4, 1<<20, math.MaxInt)

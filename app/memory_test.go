@@ -15,7 +15,12 @@ import (
 // decoded, and once more held by those who are paused; what is pending also in flight.
 func (b bounds) cost() (parts map[Part]int64) {
 	const decoded = 3
+	alert := int64(0)
+	if b.ViewsHeld == 0 { // else the view is that of serve
+		alert = decoded*int64(b.ViewsFetch) + int64(b.VerdictsHeld)*3/2
+	}
 	return map[Part]int64{
+		Alert:   alert,
 		Count:   2*decoded*int64(b.CountFetch) + int64(b.CountPending)*pendingBytes + int64(b.CountInFlight)*inFlightBytes,
 		Collect: decoded*int64(b.CollectFetch) + 3*int64(b.CollectPending),
 		Sink:    2 * (decoded*int64(b.SinkFetch) + 2*4*int64(b.SinkBatch)),
@@ -24,7 +29,7 @@ func (b bounds) cost() (parts map[Part]int64) {
 }
 
 func TestBoundsShareTheLimit(t *testing.T) {
-	for _, parts := range [][]Part{{Count}, {Collect}, {Sink}, {Serve}, {Collect, Sink}, All()} {
+	for _, parts := range [][]Part{{Count}, {Collect}, {Sink}, {Alert}, {Serve}, {Collect, Sink}, All()} {
 		var before bounds
 		for limit := int64(config.LeastMemory); limit <= 64<<30; limit += limit / 3 {
 			b := boundsOf(limit, parts)

@@ -62,7 +62,10 @@ func (d *deployment) families() map[string]*family {
 // tables anew.
 func TestMetricsDocument(t *testing.T) {
 	const document, begin, end = "../docs/metrics.md", "<!-- generated: begin -->\n", "<!-- generated: end -->"
-	d := deployWith(t, kafkatest.Kfake(t), func(c *config.Config) { c.Store.Kind = config.Memory })
+	d := deployWith(t, kafkatest.Kfake(t), func(c *config.Config) {
+		c.Store.Kind = config.Memory
+		c.Alerts.Mode, c.Alerts.Notifiers = "shadow", []config.Notifier{{Name: "oncall", Kind: "webhook", URL: "http://127.0.0.1:1/"}}
+	})
 	all := d.families()
 	var want strings.Builder
 	part := ""

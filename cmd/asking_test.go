@@ -71,6 +71,19 @@ func (h *heard) Standings(_ context.Context, topic string) (list []*compare.Stan
 	return list, nil
 }
 
+func (h *heard) Alerts(_ context.Context, q query.Alerts) (list []*query.Alert, err error) {
+	at := noon.UnixMilli()
+	for _, a := range []*query.Alert{
+		{Key: "b", Rule: "normal-lag", Severity: query.Ticket, State: query.Pending, Shadow: true, Since: at - 600_000, Topics: []string{"orders"}, Summary: "not counted at aggregate: orders", Text: "orders: aggregate has not been counted for 19m\n  chaperone why orders 2026-01-31T11:40:00Z"},
+		{Key: "a", Rule: "normal-missing", Severity: query.Ticket, State: query.Firing, Muted: "upgrade", Since: at - 90_000_000, Topics: []string{"orders"}, Summary: "1 message missing from regional to aggregate: orders", Text: "orders: 1 message"},
+	} {
+		if q.Wants(a) {
+			list = append(list, a)
+		}
+	}
+	return list, nil
+}
+
 func hear() *heard {
 	h := &heard{}
 	at := func(hour, minute int) int64 { return time.Date(2026, 1, 31, hour, minute, 0, 0, time.UTC).Unix() }
@@ -108,7 +121,7 @@ func hear() *heard {
 }
 
 func (h *heard) server() *api.Server {
-	return api.New(api.Options{Query: h, Sources: h, Judged: h, Records: h, Health: &health.Registry{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
+	return api.New(api.Options{Query: h, Sources: h, Judged: h, Records: h, Alerts: h, Health: &health.Registry{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
 }
 
 // asked is a program whose commands ask a server.
@@ -119,7 +132,9 @@ func asked(t *testing.T, h http.Handler) program {
 	return program{env: []string{urlEnv + "=" + s.URL}, codecs: all.Builders(), now: func() time.Time { return noon }}
 }
 
-func TestAskingScripts(t *testing.T) { runScripts(t, "testdata/asking/*.txt", asked(t, hear().server())) }
+func TestAskingScripts(t *testing.T) {
+	runScripts(t, "testdata/asking/*.txt", asked(t, hear().server()))
+}
 
 func TestWaitGoesOnWhileNobodyAnswers(t *testing.T) {
 	n, server := atomic.Int64{}, hear().server()

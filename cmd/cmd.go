@@ -18,6 +18,7 @@ import (
 	"context"
 	"os"
 	"time"
+	_ "time/tzdata" // for mutes, where the system has no time zones
 
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/internal/embedded/clickhouse"

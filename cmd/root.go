@@ -70,9 +70,9 @@ Audit your own Kafka:
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
 	root.AddCommand(
-		newStandalone(p), newCount(p), newCollect(p), newSink(p), newServe(p),
+		newStandalone(p), newCount(p), newCollect(p), newSink(p), newAlert(p), newServe(p),
 		newCodec(p), newProduce(p), newConsume(p), newTorture(),
-		newStatus(p), newWhy(p), newWait(p), newTopology(p), newCheckConfig(p), newVersion(),
+		newStatus(p), newWhy(p), newWait(p), newAlerts(p), newRules(p), newTopology(p), newCheckConfig(p), newVersion(),
 	)
 	return root
 }
