@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/chaperone-audit/chaperone/alerts/notify/webhook"
+	"github.com/chaperone-audit/chaperone/api/client"
 	"github.com/chaperone-audit/chaperone/compare"
 	"github.com/chaperone-audit/chaperone/config"
 	"github.com/chaperone-audit/chaperone/internal/kafkatest"
@@ -58,6 +59,16 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	}
 	if m.Alert.Rule != "normal-missing" || m.Alert.Messages != 5 || m.Event != "firing" {
 		t.Errorf("got %+v", m)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for stored := 0; stored == 0; time.Sleep(100 * time.Millisecond) {
+		a, err := d.rest.Alerts(t.Context(), client.AlertQuery{State: "firing"})
+		if err == nil {
+			stored = len(a.Alerts)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("REST knows of no alert: %v", err)
+		}
 	}
 	consumer, err := sarama.NewConsumer(cluster.Brokers(), nil)
 	must(t, err)

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/chaperone-audit/chaperone/alerts"
 	"github.com/chaperone-audit/chaperone/api"
 	"github.com/chaperone-audit/chaperone/codecs"
 	"github.com/chaperone-audit/chaperone/codecs/all"
@@ -53,7 +54,7 @@ type Part string
 const (
 	Count   Part = "count"   // counts audited topics
 	Collect Part = "collect" // keeps the newest records
-	Sink    Part = "sink"    // writes records and verdicts into the store
+	Sink    Part = "sink"    // writes records, verdicts and alerts into the store
 	Alert   Part = "alert"   // runs the rules, and notifies
 	Serve   Part = "serve"   // answers REST
 )
@@ -317,6 +318,11 @@ func (a *App) build() error {
 		}
 		a.actors.add("sink", sink.New(o).Run)
 		a.actors.add("verdict sink", sink.NewVerdicts(o).Run)
+		if a.cfg.Alerts.Mode != string(alerts.Off) {
+			few := o // alerts are few
+			few.BatchBytes, few.FetchBytes = least(o.BatchBytes, 256<<10), least(o.FetchBytes, 256<<10)
+			a.actors.add("alert sink", sink.NewAlerts(few).Run)
+		}
 	}
 	if a.has(Alert) {
 		if err := a.alerting(config, b); err != nil {

@@ -48,6 +48,7 @@ func (t Topology) CountGroup() goka.Group       { return goka.Group(t.Prefix + "
 func (t Topology) CollectGroup() goka.Group     { return goka.Group(t.Prefix + "-collect") }
 func (t Topology) SinkGroup() goka.Group        { return goka.Group(t.Prefix + "-sink") }
 func (t Topology) VerdictSinkGroup() goka.Group { return goka.Group(t.Prefix + "-verdict-sink") }
+func (t Topology) AlertSinkGroup() goka.Group   { return goka.Group(t.Prefix + "-alert-sink") }
 func (t Topology) AlertGroup() goka.Group       { return goka.Group(t.Prefix + "-alert") }
 func (t Topology) ShardsTopic() goka.Stream     { return goka.Stream(t.Prefix + "-shards") }
 func (t Topology) AuditTopic() goka.Stream      { return goka.Stream(t.Prefix + "-audit") }
@@ -93,6 +94,11 @@ func (t Topology) VerdictSinkGraph() *goka.GroupGraph {
 		goka.Input(t.VerdictsTopic(), new(codec.Bytes), shards.Callback("")))
 }
 
+func (t Topology) AlertSinkGraph() *goka.GroupGraph {
+	return goka.DefineGroup(t.AlertSinkGroup(),
+		goka.Input(t.AlertsTopic(), new(codec.Bytes), shards.Callback("")))
+}
+
 // AlertGraph has one shard: what groups alerts has to see all of them.
 func (t Topology) AlertGraph() *goka.GroupGraph {
 	return goka.DefineGroup(t.AlertGroup(),
@@ -103,7 +109,7 @@ func (t Topology) AlertGraph() *goka.GroupGraph {
 
 // Graphs lists the groups in the order of the data.
 func (t Topology) Graphs() []*goka.GroupGraph {
-	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph(), t.VerdictSinkGraph(), t.AlertGraph()}
+	return []*goka.GroupGraph{t.CountGraph(), t.CollectGraph(), t.SinkGraph(), t.VerdictSinkGraph(), t.AlertGraph(), t.AlertSinkGraph()}
 }
 
 // Topics are all topics of chaperone as they have to be.

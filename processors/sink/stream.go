@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/lovoo/goka"
 
@@ -63,7 +62,7 @@ func readVerdict(value []byte) (*compare.Verdict, bool, error) {
 	return v, v != nil && err == nil, err
 }
 
-// NewAlerts makes the Processor of the alert events.
+// NewAlerts makes the Processor of the alert events topic: what becomes of alerts.
 func NewAlerts(o Options) *Processor[*query.Alert] { return newProcessor(o, alerts(&o)) }
 
 func alerts(o *Options) *stream[*query.Alert] {
@@ -79,10 +78,10 @@ func readAlert(value []byte) (*query.Alert, bool, error) {
 	}
 	a := &query.Alert{}
 	if err := json.Unmarshal(value, a); err != nil {
-		return nil, false, fmt.Errorf("alert: %w", err)
+		return nil, false, err
 	}
 	if a.Key == "" {
-		return nil, false, errors.New("alert: it has no key")
+		return nil, false, errors.New("it has no key")
 	}
 	return a, true, nil
 }

@@ -172,3 +172,20 @@ func TestVerdictsEndInTheStore(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsOnTheAlertEventsTopic(t *testing.T) {
+	for name, c := range map[string]struct {
+		value     string
+		keep, bad bool
+	}{
+		"an alert":             {`{"key":"loss-1","version":3}`, true, false},
+		"that a key is gone":   {"", false, false},
+		"what nobody can read": {`{"key":`, false, true},
+		"one without a key":    {`{"version":3}`, false, true},
+	} {
+		a, keep, err := readAlert([]byte(c.value))
+		if keep != c.keep || (err != nil) != c.bad || keep && a.Version != 3 {
+			t.Errorf("%s: %+v, keep %t, %v", name, a, keep, err)
+		}
+	}
+}
