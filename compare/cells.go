@@ -84,7 +84,7 @@ func aligned(list []*cell) bool {
 	equal, differing, named := 0, 0, true
 	less, more := map[uint64]bool{}, map[uint64]bool{}
 	for _, c := range list {
-		if c.diff.none() && c.diff.bound == Exactly && !c.diff.countsOnly {
+		if c.diff.none() && c.diff.exact() && !c.diff.countsOnly {
 			equal++
 			continue
 		}
@@ -119,6 +119,9 @@ func total(list []*cell) (all difference) {
 		all.countsOnly = all.countsOnly || d.countsOnly
 		if d.bound != Exactly {
 			all.bound = AtLeast
+		}
+		if d.alteredBound != Exactly {
+			all.alteredBound = AtLeast
 		}
 		named = named && (d.none() || len(d.ids) > 0)
 		all.ids = append(all.ids, d.ids...)

@@ -3,12 +3,16 @@ package compare
 // A difference is in what two sums of messages differ.
 type difference struct {
 	missing, duplicated, altered uint64
-	bound                        Bound // of all three: Exactly or AtLeast
+	bound                        Bound // of missing and duplicated: Exactly or AtLeast
+	alteredBound                 Bound // of altered, likewise
 	ids                          []MessageID
 	countsOnly                   bool // they may differ in more, but sums do not tell
 }
 
 func (d *difference) none() bool { return d.missing|d.duplicated|d.altered == 0 }
+
+// exact says whether all numbers are.
+func (d *difference) exact() bool { return d.bound == Exactly && d.alteredBound == Exactly }
 
 // differ tells in what two sums differ: what the second lacks, has too often, or has
 // instead.
@@ -33,7 +37,7 @@ func differ(from, to *Sum) (d difference) {
 		if d.net(n); n == 0 {
 			d.altered = 1
 		}
-		d.bound = AtLeast
+		d.bound, d.alteredBound = AtLeast, AtLeast
 		return d
 	}
 	ids, named := Identify(n, &from.IDs, &to.IDs)
@@ -57,7 +61,7 @@ func differ(from, to *Sum) (d difference) {
 	case told: // so many are lost and doubled, and others are altered: more than can be named
 		const distinct = MostNamed + 1
 		seen := lost + doubled
-		d = difference{missing: lost, duplicated: doubled, bound: AtLeast}
+		d = difference{missing: lost, duplicated: doubled, alteredBound: AtLeast}
 		if seen < distinct {
 			d.altered = (distinct - seen + 1) / 2
 		}
@@ -72,7 +76,7 @@ func differ(from, to *Sum) (d difference) {
 	case n == 0:
 		d.altered = 1 // one at least is another
 	}
-	d.bound = AtLeast
+	d.bound, d.alteredBound = AtLeast, AtLeast
 	return d
 }
 

@@ -50,11 +50,11 @@ func (in *Input) pair(from, to *Side) []Finding {
 		add(Late, Behind, behind, bound, places)
 		add(Missing, "", missing-min(missing, behind), bound, placesOf(parts, func(d *difference) uint64 { return d.missing }, upstream))
 	}
-	add(Altered, "", diff.altered, diff.bound, placesOf(parts, func(d *difference) uint64 { return d.altered }, upstream))
+	add(Altered, "", diff.altered, diff.alteredBound, placesOf(parts, func(d *difference) uint64 { return d.altered }, upstream))
 
 	extra, bound := lacking(diff.duplicated, diff.bound, from)
 	if in.Pipeline.bypassed(from.Tier) && extra > 0 {
-		if diff.bound != Exactly { // among so many others some may be missing
+		if !diff.exact() { // among so many others some may be missing
 			findings = append(findings, Finding{Kind: Unknown, Reason: Bypassed, From: from.Tier, To: to.Tier, Bound: Unbounded})
 		}
 		extra = 0
@@ -79,7 +79,7 @@ func (in *Input) tell(from, to *Side) (all [2]Sum, diff difference, parts []*cel
 	if !aligned(parts) {
 		return all, diff, nil
 	}
-	if sum := total(parts); sum.missing+all[1].Count == sum.duplicated+all[0].Count || sum.bound != Exactly {
+	if sum := total(parts); sum.missing+all[1].Count == sum.duplicated+all[0].Count || !sum.exact() {
 		diff = sum
 	}
 	return all, diff, parts
