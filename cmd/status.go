@@ -18,6 +18,7 @@ type statusAsk struct {
 	pipeline  string
 	threshold float64
 	since     time.Duration
+	windows   int
 }
 
 func newStatus(p program) *cobra.Command {
@@ -41,15 +42,10 @@ too. Times are UTC.`,
 	f := cmd.Flags()
 	f.StringVar(&a.pipeline, "pipeline", "", "topics of this `pipeline` only")
 	f.Float64Var(&a.threshold, "threshold", 1, "`share` of what went in that has to have come out, from 0 to 1")
-	f.DurationVar(&a.since, "since", 24*time.Hour, "how far back to look; of one topic 3h by default")
+	f.DurationVar(&a.since, "since", 24*time.Hour, "how far back to look, also before a topic was known")
+	f.IntVar(&a.windows, "windows", 24, "show so many windows of a topic, the newest; 0 shows all")
 	a.printsJSON(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		topic := strings.Join(args, "")
-		if topic != "" && !cmd.Flags().Changed("since") {
-			a.since = 3 * time.Hour
-		}
-		return a.status(cmd, topic)
-	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.status(cmd, strings.Join(args, "")) }
 	return cmd
 }
 
@@ -60,7 +56,7 @@ func (a *statusAsk) status(cmd *cobra.Command, topic string) error {
 	}
 	now := a.clock()
 	q := client.Completing{Topic: topic, Pipeline: a.pipeline, Threshold: &a.threshold}
-	if cmd.Flags().Changed("since") || topic != "" { // else where topics begin to be known
+	if cmd.Flags().Changed("since") { // else where topics begin to be known
 		q.From = now.Add(-a.since)
 	}
 	answer, err := c.Completeness(cmd.Context(), q)
@@ -75,7 +71,7 @@ func (a *statusAsk) status(cmd *cobra.Command, topic string) error {
 		printTopics(tw, answer, now)
 	} else {
 		for i := range answer.Topics {
-			printTopic(tw, &answer.Topics[i], now)
+			printTopic(tw, &answer.Topics[i], a.windows, now)
 		}
 	}
 	return tw.Flush()
@@ -93,7 +89,7 @@ func printTopics(tw *tabwriter.Writer, answer *v1.Completeness, now time.Time) {
 	}
 }
 
-func printTopic(tw *tabwriter.Writer, t *v1.TopicCompleteness, now time.Time) {
+func printTopic(tw *tabwriter.Writer, t *v1.TopicCompleteness, most int, now time.Time) {
 	fmt.Fprintf(tw, "%s: %s, provisionally until %s\n", t.Topic, howFar(t, now), short(t.Provisional, now))
 	if t.Held != nil {
 		fmt.Fprintf(tw, "held by %s\n", heldBy(t.Held, now))
@@ -107,7 +103,12 @@ func printTopic(tw *tabwriter.Writer, t *v1.TopicCompleteness, now time.Time) {
 	if len(t.PerWindow) > 0 {
 		fmt.Fprintln(tw, "\nWINDOW\tSTATE\tVERDICT\tCAME OUT\tFOUND")
 	}
-	for _, w := range t.PerWindow {
+	windows := t.PerWindow
+	if more := len(windows) - most; most > 0 && more > 0 {
+		windows = windows[more:]
+		fmt.Fprintf(tw, "%d earlier\t\t\t\t--windows 0 shows all\n", more)
+	}
+	for _, w := range windows {
 		ratio, what := "?", strings.Join(w.Against, "; ")
 		if w.Ratio != nil {
 			ratio = fmt.Sprintf("%.6g %%", 100**w.Ratio)
