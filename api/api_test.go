@@ -256,6 +256,12 @@ var answers = []struct{ name, method, target, body string }{
 	{"why", "GET", "/api/v1/topics/orders/why?window=2026-01-31T11:44:00Z", ""},
 	{"why-without-a-verdict", "GET", "/api/v1/topics/payments/why?window=-1", ""},
 	{"why-of-no-topic", "GET", "/api/v1/topics/nothing/why?window=1769860000", ""},
+	// As AuditCountHttpClient.fetch and KafkaAuditCountHttpClient.fetch make them.
+	{"gobblin-totals", "GET", "/gobblin/audit?topic=orders&start=1769857200000&end=1769859600000", ""},
+	{"gobblin-result", "GET", "/gobblin/audit/orders?begin=1769857200000&end=1769859600000", ""},
+	{"gobblin-unsettled", "GET", "/gobblin/audit?topic=orders&start=1769857200000&end=1769860800000", ""},
+	// As C3QueryUtils.retrieveTopicInRate makes them.
+	{"rawmetrics", "GET", "/chaperone3/rawmetrics?startSec=1769857200&endSec=1769860800&tier=east&topicList=orders,payments,nothing", ""},
 	{"windows-by-partition", "GET", "/api/v1/topics/orders/windows?by=datacenter,partition&tier=regional&from=2026-01-31T11:40:00Z&to=2026-01-31T11:50:00Z", ""},
 	{"windows-of-originals", "GET", "/api/v1/topics/legacy/windows?by=cluster", ""},
 	{"windows-of-nothing", "GET", "/api/v1/topics/unknown/windows", ""},
@@ -326,6 +332,10 @@ func TestErrorsAreProblems(t *testing.T) {
 		{outcome: "a window that is none", target: "/api/v1/topics/orders/why?window=noon", status: 400, code: v1.BadRequest, detail: `window is "noon"`},
 		{outcome: "a window of a topic that cannot be", target: "/api/v1/topics/a%20b/why?window=-1", status: 400, code: v1.BadRequest, detail: `topic is "a b"`},
 		{outcome: "evidence without those who count", target: "/api/v1/topics/orders/why?window=-1", change: func(_ *world, o *api.Options) { o.Sources = nil }, status: 503, code: v1.Unavailable},
+		{outcome: "a topic that Gobblin asks for and nobody knows", target: "/gobblin/audit?topic=nothing&start=1&end=2", status: 503, code: v1.Unavailable, detail: "Nobody has heard"},
+		{outcome: "a time that Gobblin asks for before a topic was known", target: "/gobblin/audit/orders?begin=1&end=1769857200000", status: 503, code: v1.Unavailable, detail: "is not known before 2026-01-31T10:30:00Z"},
+		{outcome: "seconds where Gobblin has nothing", target: "/gobblin/audit?topic=orders&start=x&end=", status: 400, code: v1.BadRequest, detail: "start is"},
+		{outcome: "metrics of no time", target: "/chaperone3/rawmetrics?topicList=a", status: 400, code: v1.BadRequest, detail: "startSec is"},
 		{outcome: "a state that is none", target: "/api/v1/instances?state=running,dead", status: 400, code: v1.BadRequest, detail: `state has "dead"`},
 		{outcome: "from after to", target: windows + "?from=20&to=10", status: 400, code: v1.BadRequest, detail: "from, 1970-01-01T00:00:20Z, is after to"},
 		{outcome: "milliseconds for seconds", target: windows + "?from=1769860800000", status: 400, code: v1.BadRequest, detail: "it is in seconds"},

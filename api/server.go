@@ -123,6 +123,11 @@ func (s *Server) routes() {
 	e.GET("/topics", s.audited)
 	e.POST("/topics", s.addTopic)
 
+	// Those of tools that ask for counts; see compatible.go.
+	e.GET("/gobblin/audit", s.gobblinTotals)
+	e.GET("/gobblin/audit/:topic", s.gobblinResult)
+	e.GET("/chaperone3/rawmetrics", s.rawMetrics)
+
 	v1 := e.Group("/api/v1")
 	v1.GET("/topics", s.topics)
 	v1.GET("/topics/:topic/windows", s.windows)
