@@ -256,6 +256,7 @@ var answers = []struct{ name, method, target, body string }{
 	{"why", "GET", "/api/v1/topics/orders/why?window=2026-01-31T11:44:00Z", ""},
 	{"why-without-a-verdict", "GET", "/api/v1/topics/payments/why?window=-1", ""},
 	{"why-of-no-topic", "GET", "/api/v1/topics/nothing/why?window=1769860000", ""},
+	{"records", "GET", "/api/v1/topics/orders/records?from=2026-01-31T11:40:00Z&to=2026-01-31T11:50:00Z", ""},
 	// As AuditCountHttpClient.fetch and KafkaAuditCountHttpClient.fetch make them.
 	{"gobblin-totals", "GET", "/gobblin/audit?topic=orders&start=1769857200000&end=1769859600000", ""},
 	{"gobblin-result", "GET", "/gobblin/audit/orders?begin=1769857200000&end=1769859600000", ""},
@@ -336,6 +337,8 @@ func TestErrorsAreProblems(t *testing.T) {
 		{outcome: "a time that Gobblin asks for before a topic was known", target: "/gobblin/audit/orders?begin=1&end=1769857200000", status: 503, code: v1.Unavailable, detail: "is not known before 2026-01-31T10:30:00Z"},
 		{outcome: "seconds where Gobblin has nothing", target: "/gobblin/audit?topic=orders&start=x&end=", status: 400, code: v1.BadRequest, detail: "start is"},
 		{outcome: "metrics of no time", target: "/chaperone3/rawmetrics?topicList=a", status: 400, code: v1.BadRequest, detail: "startSec is"},
+		{outcome: "too many records", target: "/api/v1/topics/orders/records", change: func(_ *world, o *api.Options) { o.MaxRows = 2 }, status: 400, code: v1.TooManyRows, detail: "There are 4 records; an answer has at most 2."},
+		{outcome: "records that cannot be had", target: "/api/v1/topics/orders/records", change: func(_ *world, o *api.Options) { o.Records = nil }, status: 503, code: v1.Unavailable},
 		{outcome: "a state that is none", target: "/api/v1/instances?state=running,dead", status: 400, code: v1.BadRequest, detail: `state has "dead"`},
 		{outcome: "from after to", target: windows + "?from=20&to=10", status: 400, code: v1.BadRequest, detail: "from, 1970-01-01T00:00:20Z, is after to"},
 		{outcome: "milliseconds for seconds", target: windows + "?from=1769860800000", status: 400, code: v1.BadRequest, detail: "it is in seconds"},

@@ -65,6 +65,12 @@ func TestClientAsksEverything(t *testing.T) {
 	if a, err := c.Why(ctx, "orders", "2026-01-31T11:40:00Z"); err != nil || a.Verdict == nil || len(a.Tiers) != 3 || len(a.Sentences) == 0 {
 		t.Errorf("why: %+v, %v", a, err)
 	}
+	if a, err := c.Records(ctx, "orders", client.Span{To: now}); err != nil || len(a.Records) != 4 || a.Records[0].UUID == "" {
+		t.Errorf("records: %+v, %v", a, err)
+	}
+	if a, err := c.Index(ctx); err != nil || a.Version != "test" {
+		t.Errorf("index: %+v, %v", a, err)
+	}
 	if a, err := c.AddTopic(ctx, "new"); err != nil || !a.New {
 		t.Errorf("add topic: %+v, %v", a, err)
 	}

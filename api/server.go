@@ -139,6 +139,7 @@ func (s *Server) routes() {
 	v1.GET("/topics/:topic/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/why", s.why)
 	v1.GET("/alerts", s.alerts)
+	v1.GET("/topics/:topic/records", s.records)
 	e.POST(reportPath, s.report)
 	v1.GET("/openapi.yaml", s.openAPI("application/yaml", OpenAPI))
 	v1.GET("/openapi.json", s.openAPI(echo.MIMEApplicationJSON, openAPIJSON()))

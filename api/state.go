@@ -16,7 +16,7 @@ import (
 func (s *Server) index(c echo.Context) error {
 	links := map[string]string{
 		"topics": "/api/v1/topics", "windows": "/api/v1/topics/{topic}/windows", "sources": "/api/v1/sources", "instances": "/api/v1/instances", "missed": "/api/v1/missed", "alerts": "/api/v1/alerts", "audit": reportPath,
-		"completeness": completenessPath, "verdicts": "/api/v1/verdicts", "verdicts of a topic": "/api/v1/topics/{topic}/verdicts", "why": "/api/v1/topics/{topic}/why",
+		"completeness": completenessPath, "verdicts": "/api/v1/verdicts", "verdicts of a topic": "/api/v1/topics/{topic}/verdicts", "why": "/api/v1/topics/{topic}/why", "records": "/api/v1/topics/{topic}/records",
 		"gobblin": "/gobblin/audit", "uReplicator": "/chaperone3/rawmetrics",
 		"openapi": "/api/v1/openapi.yaml", "audited": "/topics", "health": "/health", "ready": "/ready",
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -130,6 +131,35 @@ func evidenceOf(s *query.SourceEvidence, e *query.Evidence) v1.SourceEvidence {
 		a.Client = &i
 	}
 	return a
+}
+
+var errNoRecords = fmt.Errorf("this instance does not give records: %w", query.ErrUnavailable)
+
+// records lists those that the windows of a topic rest on.
+func (s *Server) records(c echo.Context) error {
+	p := params{values: c.QueryParams()}
+	topic := p.topic(c.Param("topic"))
+	from, to := p.span(s.o.Now())
+	if err := p.err(); err != nil {
+		return err
+	}
+	if s.o.Records == nil {
+		return errNoRecords
+	}
+	list, err := s.o.Records.Records(c.Request().Context(), topic, from, to)
+	if err != nil {
+		return err
+	}
+	if len(list) > s.o.MaxRows {
+		p := problemf(v1.TooManyRows, "There are %d records; an answer has at most %d.", len(list), s.o.MaxRows)
+		p.Try = "Ask for a shorter time."
+		return p
+	}
+	answer := v1.Records{Topic: topic, From: instant(from), To: instant(to), Records: make([]v1.Record, len(list))}
+	for i, r := range list {
+		answer.Records[i] = recordOf(r)
+	}
+	return c.JSON(http.StatusOK, answer)
 }
 
 func recordOf(r *audit.Record) v1.Record {

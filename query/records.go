@@ -12,7 +12,8 @@ import (
 
 // Recorded answers with the records that counts are made of. Safe for concurrent use.
 type Recorded interface {
-	// Records gives what NewestRecords makes of all records.
+	// Records gives what NewestRecords makes of all records: with counts, fingerprints and
+	// offsets at least.
 	Records(ctx context.Context, topic string, from, to int64) ([]*audit.Record, error)
 }
 

@@ -32,6 +32,7 @@ type Sink interface {
 	WriteAlerts(ctx context.Context, batch []*query.Alert) error
 	// History answers questions about what was written.
 	query.Source
+	query.Recorded
 	query.Judgements
 	query.Alerting
 	// Close releases what New took. Write and queries must have ended.

@@ -66,6 +66,16 @@ func (c *Client) Why(ctx context.Context, topic, window string) (*v1.Explanation
 	return get[v1.Explanation](ctx, c, url.Values{"window": {window}}, "api", "v1", "topics", topic, "why")
 }
 
+// Records lists the records that the windows of a topic rest on.
+func (c *Client) Records(ctx context.Context, topic string, s Span) (*v1.Records, error) {
+	return get[v1.Records](ctx, c, s.params(), "api", "v1", "topics", topic, "records")
+}
+
+// Index says which version answers, and what there is.
+func (c *Client) Index(ctx context.Context) (*v1.Index, error) {
+	return get[v1.Index](ctx, c, nil)
+}
+
 // set sets the parameters that say something.
 func set(p url.Values, values map[string]string) {
 	for name, value := range values {

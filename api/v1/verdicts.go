@@ -220,3 +220,11 @@ type Record struct {
 	Mode        string    `json:"fingerprintMode,omitempty"`
 	Partial     bool      `json:"partial"`
 }
+
+// Records answers GET /api/v1/topics/{topic}/records.
+type Records struct {
+	Topic   string    `json:"topic"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Records []Record  `json:"records"` // by window and identity
+}

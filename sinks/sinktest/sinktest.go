@@ -36,6 +36,7 @@ func Run(t *testing.T, newSink func(testing.TB) sinks.Sink) {
 		{"rows are told apart and filtered as asked", dimensions},
 		{"percentiles of the whole are within 1 %", percentiles},
 		{"topics are listed", topics},
+		{"records are given as they count", recorded},
 		{"a context that ended is an error and no rejection", cancelled},
 		{"writers do not disturb each other", concurrent},
 		{"any order, cut and repetition gives the same answer", reordered},
