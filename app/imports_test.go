@@ -52,6 +52,7 @@ var may = []struct {
 	{"alerts/notify", []string{"alerts", "query"}},
 	{"alerts", []string{"audit", "compare", "query"}},
 	{"api", []string{"api", "audit", "compare", "internal/health", "query"}},
+	{"internal/certify", []string{"api", "audit", "processors"}},
 	{"internal/health", nil},
 	{"internal/figures", nil},
 	{"internal/aside", []string{"internal/health"}},

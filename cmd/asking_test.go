@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,7 +102,9 @@ func hear() *heard {
 			}
 			h.records = append(h.records, r)
 			c.Bytes, c.Sources, c.Counted = 100*c.Messages, 1, true
-			c.Fingerprint = compare.MessageID{ID: r.Tally.Fingerprint}.String()
+			if c.Messages > 0 {
+				c.Fingerprint = compare.MessageID{ID: r.Tally.Fingerprint}.String()
+			}
 			v.Tiers = append(v.Tiers, c)
 		}
 		h.verdicts = append(h.verdicts, v)
@@ -167,5 +172,43 @@ func TestWaitEndsWhenItBecomesComplete(t *testing.T) {
 	var out, errs bytes.Buffer
 	if status := p.execute(t.Context(), []string{"wait", "--topic", "payments", "--until", "12:00"}, &out, &errs); status != 0 || n.Load() != 2 {
 		t.Errorf("status %d after %d questions: %s%s", status, n.Load(), out.String(), errs.String())
+	}
+}
+
+func TestWhatIsCertifiedIsChecked(t *testing.T) {
+	h := hear()
+	for _, s := range h.standings { // known since the day before, and settled
+		s.Since, s.Until = noon.Add(-36*time.Hour).Unix(), noon.Add(36*time.Hour).Unix()
+	}
+	p := asked(t, h.server())
+	certify := func(args ...string) (status int, out string) {
+		t.Helper()
+		var b bytes.Buffer
+		status = p.execute(t.Context(), append([]string{"certify"}, args...), &b, &b)
+		return status, b.String()
+	}
+	file := filepath.Join(t.TempDir(), "orders.json")
+	if status, out := certify("payments", "2026-01-31", "--out", file); status != 0 || !strings.Contains(out, "144 windows, 2 records, sha256:") {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	if status, out := certify("--check", file); status != 0 || !strings.Contains(out, "the statement holds: payments from 2026-01-31T00:00:00Z to 2026-02-01T00:00:00Z was complete; 144 windows follow from 2 records") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(b, []byte(`"count": 2`), []byte(`"count": 3`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out := certify("--check", file); status != exitFailed || !strings.Contains(out, "something was changed") || !strings.Contains(out, "add up to 3 messages") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if status, out := certify("orders", "today"); status != exitNotYet || !strings.Contains(out, `"statement": "chaperone/statement/1"`) || !strings.Contains(out, "2 of 144 windows are not, the first: window 2026-01-31T11:20:00Z is final, and its verdict is missing: 1 message passed") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	h.verdicts[3].Tiers[0].Messages++ // the verdict of payments
+	if status, out := certify("payments", "today"); status != exitFailed || !strings.Contains(out, "do not follow from the records") {
+		t.Errorf("status %d: %s", status, out)
 	}
 }
