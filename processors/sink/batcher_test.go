@@ -73,7 +73,10 @@ func (s *store) WriteAlerts(context.Context, []*query.Alert) error            { 
 func (s *store) Alerts(context.Context, query.Alerts) ([]*query.Alert, error) { return nil, nil }
 func (s *store) Windows(context.Context, query.Windows) ([]query.Row, error)  { return nil, nil }
 func (s *store) Topics(context.Context, int64, int64) ([]query.Topic, error)  { return nil, nil }
-func (s *store) Close() error                                                 { return nil }
+func (s *store) Records(context.Context, string, int64, int64) ([]*audit.Record, error) {
+	return nil, nil
+}
+func (s *store) Close() error { return nil }
 
 func (s *store) taken(version int64) int {
 	s.mu.Lock()

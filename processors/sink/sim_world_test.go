@@ -315,5 +315,8 @@ func (s *simStore) Verdicts(context.Context, query.Verdicts) ([]*compare.Verdict
 func (s *simStore) WriteAlerts(context.Context, []*query.Alert) error            { return nil }
 func (s *simStore) Alerts(context.Context, query.Alerts) ([]*query.Alert, error) { return nil, nil }
 func (s *simStore) Windows(context.Context, query.Windows) ([]query.Row, error)  { return nil, nil }
-func (s *simStore) Topics(context.Context, int64, int64) ([]query.Topic, error)  { return nil, nil }
-func (s *simStore) Close() error                                                 { return nil }
+func (s *simStore) Records(context.Context, string, int64, int64) ([]*audit.Record, error) {
+	return nil, nil
+}
+func (s *simStore) Topics(context.Context, int64, int64) ([]query.Topic, error) { return nil, nil }
+func (s *simStore) Close() error                                                { return nil }
