@@ -91,7 +91,7 @@ func (w *world) startCollecting() error {
 	c := &collector{w: w, at: w.committed}
 	for p := range c.machines {
 		c.machines[p] = collect.NewMachine(collect.MachineOptions{
-			Owner: fmt.Sprint("collect-", w.owners), Partition: int32(p), Partitions: auditPartitions, Horizon: w.horizon,
+			Owner: fmt.Sprint("collect-", w.owners), Start: w.committed[p], Partition: int32(p), Partitions: auditPartitions, Horizon: w.horizon,
 			Judge: judge.Options{Plan: w.plan, Size: int64(w.size.Seconds())},
 		})
 	}
@@ -133,6 +133,7 @@ func (c *collector) store(p, n int) {
 			c.w.send(m.EmitKey, m.Emit)
 		default:
 			c.w.collected[m.Key] = m.Value
+			c.w.see(m.Key, m.Emit)
 		}
 	}
 	if n <= len(changes.Writes) {

@@ -33,21 +33,22 @@ func (w *world) pipeline(a *args) error {
 	if a.err != nil {
 		return a.err
 	}
+	if err := w.judgeBy([]compare.Pipeline{line}); err != nil {
+		return a.fail("%v", err)
+	}
+	return w.untouched(a)
+}
+
+func (w *world) judgeBy(lines []compare.Pipeline) error {
 	var clusters []compare.Cluster
 	for _, p := range w.places {
 		clusters = append(clusters, compare.Cluster{Name: p.cluster(), Tier: p.tier, Datacenter: p.dc})
 	}
-	plan, err := compare.NewPlan([]compare.Pipeline{line}, clusters)
-	if err != nil {
-		return a.fail("%v", err)
+	var err error
+	if w.plan, err = compare.NewPlan(lines, clusters); err != nil || w.collector == nil {
+		return err
 	}
-	w.plan = plan
-	if w.collector != nil {
-		if err := w.startCollecting(); err != nil {
-			return err
-		}
-	}
-	return w.untouched(a)
+	return w.startCollecting()
 }
 
 // beat is how often those who count say how far, where windows are judged.
@@ -77,6 +78,16 @@ func (w *world) tick() error {
 		}
 	}
 	return w.settle()
+}
+
+// see shows a verdict to who watches.
+func (w *world) see(key string, value []byte) {
+	if w.watch == nil || !table.Judged(key) {
+		return
+	}
+	if v, _, err := compare.Decode(value); err == nil && v != nil {
+		w.watch(v)
+	}
 }
 
 // verdicts are the newest that the collect table holds, and how topics stand.

@@ -39,6 +39,7 @@ type topic struct {
 	partitions []*log
 	order      []*entry // messages as they came, over all partitions
 	open       []*transaction
+	compacted  bool // and counting knows it
 }
 
 // A log is a partition.

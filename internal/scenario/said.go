@@ -51,7 +51,7 @@ func (s *session) progress() error {
 		id.Window, id.Partition, id.Instance = audit.Window{}, audit.NoPartition, s.owner
 		rec := &audit.Record{
 			Kind: audit.KindProgress, Identity: id, Version: now.sequence, Owner: s.owner, Host: s.owner,
-			Progress: &audit.Progress{Partitions: int32(len(t.partitions))},
+			Progress: &audit.Progress{Partitions: int32(len(t.partitions)), Compacted: t.compacted},
 		}
 		rec.Progress.AskedAfter = s.w.arrived[rec.IdentityKey()]
 		for _, p := range slices.Sorted(maps.Keys(sources)) {

@@ -48,8 +48,9 @@ type world struct {
 	beyond    bool // a record came after the horizon
 
 	// The judge: nil where there is no pipeline. Applications by name.
-	plan *compare.Plan
-	apps map[string]*app
+	plan  *compare.Plan
+	apps  map[string]*app
+	watch func(*compare.Verdict) // of each verdict that is stored; nil: nobody
 	// arrived is the newest version of each progress record that is on the audit topic: an
 	// owner may only name those that were acknowledged.
 	arrived map[string]int64
