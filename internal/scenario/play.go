@@ -184,3 +184,9 @@ func (x *World) topic(at, name string) (*place, *topic, error) {
 	}
 	return p, t, nil
 }
+
+// Has says whether there is a topic at a place.
+func (x *World) Has(at, name string) bool {
+	_, _, err := x.topic(at, name)
+	return err == nil
+}
