@@ -3,16 +3,12 @@ package compare
 // A difference is in what two sums of messages differ.
 type difference struct {
 	missing, duplicated, altered uint64
-	bound                        Bound // of missing and duplicated: Exactly or AtLeast
-	alteredBound                 Bound // of altered, likewise
+	bound                        Bound // of all three: Exactly or AtLeast
 	ids                          []MessageID
 	countsOnly                   bool // they may differ in more, but sums do not tell
 }
 
 func (d *difference) none() bool { return d.missing|d.duplicated|d.altered == 0 }
-
-// exact says whether all numbers are.
-func (d *difference) exact() bool { return d.bound == Exactly && d.alteredBound == Exactly }
 
 // differ tells in what two sums differ: what the second lacks, has too often, or has
 // instead.
@@ -32,12 +28,15 @@ func differ(from, to *Sum) (d difference) {
 		return d
 	case from.Count == 0 || to.Count == 0: // all of it
 		d.net(n)
+		if !from.Unnamed && !to.Unnamed {
+			d.ids, _ = Identify(n, &from.IDs, &to.IDs)
+		}
 		return d
 	case from.Unnamed || to.Unnamed:
 		if d.net(n); n == 0 {
 			d.altered = 1
 		}
-		d.bound, d.alteredBound = AtLeast, AtLeast
+		d.bound = AtLeast
 		return d
 	}
 	ids, named := Identify(n, &from.IDs, &to.IDs)
@@ -47,9 +46,9 @@ func differ(from, to *Sum) (d difference) {
 	}
 	timed := !from.Untimed && !to.Untimed
 	var lost, doubled uint64
+	var moments []MessageID
 	told := false
 	if timed {
-		var moments []MessageID
 		moments, told = Identify(n, &from.Moments, &to.Moments)
 		lost, doubled = weigh(moments)
 	}
@@ -59,24 +58,17 @@ func differ(from, to *Sum) (d difference) {
 	case named:
 		return difference{missing: less, duplicated: more, ids: ids}
 	case told: // so many are lost and doubled, and others are altered: more than can be named
-		const distinct = MostNamed + 1
-		seen := lost + doubled
-		d = difference{missing: lost, duplicated: doubled, alteredBound: AtLeast}
-		if seen < distinct {
-			d.altered = (distinct - seen + 1) / 2
-		}
-		return d
+		const distinct = MostNamed + 1 // at least: each altered message makes two, each other one
+		altered := (distinct - len(moments) + 1) / 2
+		return difference{missing: lost, duplicated: doubled, altered: uint64(altered), bound: AtLeast}
 	}
 	switch d.net(n); {
-	case timed: // so many lost and doubled besides that five different messages differ
-		const distinct = MostNamed + 1
-		both := (distinct - min(distinct, d.missing+d.duplicated) + 1) / 2
-		d.missing += both
-		d.duplicated += both
+	case n == 0 && timed: // of five different messages or more, as many are lost as are doubled
+		d.missing, d.duplicated = (MostNamed+2)/2, (MostNamed+2)/2
 	case n == 0:
 		d.altered = 1 // one at least is another
 	}
-	d.bound, d.alteredBound = AtLeast, AtLeast
+	d.bound = AtLeast
 	return d
 }
 

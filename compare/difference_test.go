@@ -75,3 +75,51 @@ func TestWithoutPowerSumsADifferenceIsSeenAndNotTold(t *testing.T) {
 		t.Errorf("told %+v", got)
 	}
 }
+
+// A message that is doubled many times is one message: that says nothing of how many
+// others are altered.
+func TestAlterationIsSeenBesideAMessageDoubledOften(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 0))
+	from := messages(rng, 20)
+	to := pipe(rng, from[1:], 0, 0, 3)
+	for range 6 {
+		to = append(to, from[0])
+	}
+	a, b := sumOf(from), sumOf(to)
+	if got := differ(&a, &b); got.duplicated != 5 || got.altered == 0 || got.altered > 3 || got.bound != AtLeast {
+		t.Errorf("told %+v", got)
+	}
+}
+
+func TestAllThatIsLostIsNamed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 0))
+	from := messages(rng, 3)
+	a, b := sumOf(from), Sum{}
+	if got := differ(&a, &b); got.missing != 3 || len(got.ids) != 3 || got.bound != Exactly {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// Partitions were added on the way: some messages are in others than before, and most
+// partitions agree all the same. What went elsewhere is neither missing nor doubled.
+func TestMessagesInOtherPartitionsAreNeitherMissingNorDoubled(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 0))
+	from, to := Side{Tier: "a"}, Side{Tier: "b"}
+	put := func(s *Side, partition int32, list []message) {
+		s.Parts = append(s.Parts, Part{Partition: partition, Sum: sumOf(list)})
+	}
+	moved := messages(rng, 30)
+	put(&from, 0, moved)
+	put(&to, 0, moved[:15])
+	put(&to, 1, append(moved[15:29:29], moved[3])) // one is lost, and one is doubled
+	for p := int32(2); p < 9; p++ {
+		list := messages(rng, 5)
+		put(&from, p, list)
+		put(&to, p, list)
+	}
+	in := Input{Pipeline: &Pipeline{Tiers: []string{"a", "b"}}, Sides: []Side{from, to}, Counted: []bool{true, true}}
+	findings, _ := Judge(&in)
+	if len(findings) != 2 || findings[0].Messages != 1 || findings[1].Messages != 1 || findings[0].Bound != Exactly {
+		t.Errorf("found %+v", findings)
+	}
+}

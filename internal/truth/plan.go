@@ -45,6 +45,9 @@ func (s *story) plan(roles []string) error {
 	}
 	switch s.r.IntN(4) {
 	case 0:
+		if len(s.downs) > 0 {
+			break // one at a time
+		}
 		from := s.begin + s.size + s.r.Int64N(2*s.size)
 		s.down("count", from, from+300_000+s.r.Int64N(900_000))
 		s.injected["counter down"]++
