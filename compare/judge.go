@@ -36,7 +36,7 @@ func Judge(in *Input) (findings []Finding, counts []Count) {
 	switch {
 	case len(in.Pipeline.Tiers) > 0:
 		for i := 1; i < len(in.Sides); i++ {
-			findings = append(findings, in.pair(&in.Sides[i-1], &in.Sides[i])...)
+			findings = append(findings, in.pair(i)...)
 		}
 	case len(in.Sides) > 1:
 		findings = append(findings, Finding{Kind: Unknown, Reason: NoPipeline, Bound: Unbounded})

@@ -75,9 +75,10 @@ const (
 	NoPipeline     Reason = "no_pipeline"      // the topic is at several tiers, and nobody has said in which order
 
 	// Why something is late.
-	Behind  Reason = "behind"  // the tier has not come to the window yet: later windows are empty there too
-	Arrived Reason = "arrived" // came after the window was final
-	Shifted Reason = "shifted" // counted in a neighbouring window: together the two agree
+	Behind   Reason = "behind"   // the tier has not come to the window yet: later windows are empty there too
+	Underway Reason = "underway" // the tier has not been counted past the window and its grace
+	Arrived  Reason = "arrived"  // came after the window was final
+	Shifted  Reason = "shifted"  // counted in a neighbouring window: together the two agree
 
 	// Why a difference is honest.
 	Compacted  Reason = "compacted"  // the topic is compacted at a tier

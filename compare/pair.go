@@ -9,8 +9,10 @@ import (
 	"github.com/chaperone-audit/chaperone/audit"
 )
 
-// pair compares a tier with the one before it.
-func (in *Input) pair(from, to *Side) []Finding {
+// pair compares the tier at an index with the one before it. What one lacks that has not
+// been counted far enough may yet be counted.
+func (in *Input) pair(i int) []Finding {
+	from, to := &in.Sides[i-1], &in.Sides[i]
 	if f, unlike := unlikeSides(from, to); unlike {
 		return []Finding{f}
 	}
@@ -43,17 +45,19 @@ func (in *Input) pair(from, to *Side) []Finding {
 	if in.Pipeline.bypassed(to.Tier) {
 		missing = 0
 	}
-	behind, places := in.behind(from, to, missing, parts)
-	if behind == diff.missing {
+	switch behind, places := in.behind(from, to, missing, parts); {
+	case !in.Counted[i]:
+		add(Late, Underway, missing, bound, nil)
+	case behind == diff.missing:
 		add(Late, Behind, missing, bound, placesOf(parts, func(d *difference) uint64 { return d.missing }, upstream))
-	} else {
+	default:
 		add(Late, Behind, behind, bound, places)
 		add(Missing, "", missing-min(missing, behind), bound, placesOf(parts, func(d *difference) uint64 { return d.missing }, upstream))
 	}
 	add(Altered, "", diff.altered, diff.bound, placesOf(parts, func(d *difference) uint64 { return d.altered }, upstream))
 
 	extra, bound := lacking(diff.duplicated, diff.bound, from)
-	if in.Pipeline.bypassed(from.Tier) {
+	if in.Pipeline.bypassed(from.Tier) || !in.Counted[i-1] {
 		extra = 0
 	}
 	if open := min(extra, from.unacknowledged()); open > 0 {
@@ -109,10 +113,14 @@ func lacking(n uint64, b Bound, s *Side) (uint64, Bound) {
 
 // explain marks what is honest.
 func (in *Input) explain(f *Finding, from, to *Side) {
-	if because, ok := in.Pipeline.explanation(f.Kind, f.From, f.To); ok {
+	k := f.Kind
+	if f.Reason == Underway {
+		k = Missing // in the end
+	}
+	if because, ok := in.Pipeline.explanation(k, f.From, f.To); ok {
 		f.Explained, f.Reason, f.Detail = true, Configured, because
 	}
-	if f.Kind == Missing && to.Compacted || f.Kind == Duplicated && from.Compacted {
+	if k == Missing && to.Compacted || f.Kind == Duplicated && from.Compacted {
 		f.Explained, f.Reason = true, Compacted
 	}
 }

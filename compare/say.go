@@ -38,6 +38,8 @@ func (f *Finding) what() string {
 		switch f.Reason {
 		case Behind:
 			return fmt.Sprintf("%s of %s %s not come to %s yet, which is behind: it has nothing of later windows either%s", n, f.From, hasHave(f.Messages), f.To, f.where())
+		case Underway:
+			return fmt.Sprintf("%s of %s %s not been counted at %s yet, which is not counted up to the end of the window's grace", n, f.From, hasHave(f.Messages), f.To)
 		case Shifted:
 			return fmt.Sprintf("%s counted in this window at one of %s and %s, and in a neighbouring one at the other: together they agree", n, f.From, f.To)
 		}

@@ -252,13 +252,13 @@ func decodeVerdict(b []byte) (*Verdict, error) {
 }
 
 // Ratio is how much of what went in came out, from 0 to 1: the least over the pairs of
-// tiers. What is late because a tier is behind has not come out. A window in which
+// tiers. What is late because it has not come to a tier yet has not come out. A window in which
 // nothing was counted has a ratio of 1.
 func (v *Verdict) Ratio() float64 {
 	least := 1.0
 	for i := range v.Findings {
 		f := &v.Findings[i]
-		lacks := f.Kind == Missing || f.Kind == Altered || f.Kind == Late && f.Reason == Behind
+		lacks := f.Kind == Missing || f.Kind == Altered || f.Kind == Late && (f.Reason == Behind || f.Reason == Underway)
 		if from := v.count(f.From); lacks && !f.Explained && from > 0 {
 			least = min(least, max(0, 1-float64(f.Messages)/float64(from)))
 		}
