@@ -20,7 +20,7 @@ type cell struct {
 
 // cells divides two sides by partition, if both have partitions, and tells the
 // differences of each. Replicators as a rule keep the number of the partition; whether
-// this one did is for aligned to say. nil: they cannot be divided.
+// this one did is for tell to say. nil: they cannot be divided.
 func cells(from, to *Side) []*cell {
 	by := map[int32]*cell{}
 	at := func(partition int32) *cell {
@@ -73,44 +73,23 @@ func (p *Part) locate(at *Place, sources int) int {
 	return sources
 }
 
-// aligned says whether messages have kept their partition, as far as these cells show:
-// in most of them the sets are equal, or in each that differs the messages are named and
-// none is missing in one and too often in another. Messages that went to any partition
-// make all cells differ by many.
-func aligned(list []*cell) bool {
-	if list == nil {
-		return false
+// Kept says whether the messages of a window show that they keep their partition between
+// two tiers, which agree on the window as a whole: each partition agrees, too. Known is
+// false where they do not agree, or have no messages.
+func Kept(from, to *Side) (kept, known bool) {
+	a, b := from.sum(), to.sum()
+	if a.Count == 0 || a.Count != b.Count || a.Fingerprint != b.Fingerprint || a.Unprinted || b.Unprinted {
+		return false, false
 	}
-	equal, differing, named := 0, 0, true
-	less, more := map[uint64]bool{}, map[uint64]bool{}
-	for _, c := range list {
-		if c.diff.none() && c.diff.exact() && !c.diff.countsOnly {
-			equal++
-			continue
-		}
-		differing++
-		if len(c.diff.ids) == 0 {
-			named = false
-		}
-		for _, id := range c.diff.ids {
-			if id.Times < 0 {
-				less[id.ID] = true
-			} else {
-				more[id.ID] = true
-			}
-		}
-	}
-	for id := range less {
-		if more[id] {
-			return false
-		}
-	}
-	return named || equal >= differing
+	list := cells(from, to)
+	return list != nil && !slices.ContainsFunc(list, func(c *cell) bool { return c.from.Count != c.to.Count || c.from.Fingerprint != c.to.Fingerprint }), true
 }
 
-// total adds up the differences of cells.
-func total(list []*cell) (all difference) {
+// total adds up the differences of cells. If all messages in them are named it is exact,
+// whatever partition they went to; apart says that some went to another one.
+func total(list []*cell) (all difference, apart bool) {
 	named := true
+	all.told = true
 	for _, c := range list {
 		d := &c.diff
 		all.missing += d.missing
@@ -120,16 +99,35 @@ func total(list []*cell) (all difference) {
 		if d.bound != Exactly {
 			all.bound = AtLeast
 		}
-		if d.alteredBound != Exactly {
-			all.alteredBound = AtLeast
-		}
 		named = named && (d.none() || len(d.ids) > 0)
+		all.told = all.told && (d.none() || d.told)
 		all.ids = append(all.ids, d.ids...)
+		all.moments = append(all.moments, d.moments...)
 	}
-	if !named || len(all.ids) > MostPlaces {
+	if all.ids, all.moments = together(all.ids), together(all.moments); !named {
+		all.ids = nil
+		return all, false
+	}
+	before := all
+	all.know(weigh(all.ids))
+	apart = all.missing != before.missing || all.duplicated != before.duplicated || all.altered != before.altered
+	if len(all.ids) > MostPlaces {
 		all.ids = nil
 	}
-	return all
+	return all, apart
+}
+
+// together adds up what is about the same messages.
+func together(list []MessageID) (sums []MessageID) {
+	slices.SortFunc(list, func(a, b MessageID) int { return cmp.Compare(a.ID, b.ID) })
+	for _, m := range list {
+		if n := len(sums); n > 0 && sums[n-1].ID == m.ID {
+			sums[n-1].Times += m.Times
+		} else {
+			sums = append(sums, m)
+		}
+	}
+	return slices.DeleteFunc(sums, func(m MessageID) bool { return m.Times == 0 })
 }
 
 // placesOf lists where messages of a kind are: those missing and altered where they were

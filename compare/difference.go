@@ -5,6 +5,8 @@ type difference struct {
 	missing, duplicated, altered uint64
 	bound                        Bound // of all three: Exactly or AtLeast
 	ids                          []MessageID
+	moments                      []MessageID // likewise; they tell only if told
+	told                         bool
 	countsOnly                   bool // they may differ in more, but sums do not tell
 }
 
@@ -31,6 +33,9 @@ func differ(from, to *Sum) (d difference) {
 		if !from.Unnamed && !to.Unnamed {
 			d.ids, _ = Identify(n, &from.IDs, &to.IDs)
 		}
+		if !from.Untimed && !to.Untimed {
+			d.moments, d.told = Identify(n, &from.Moments, &to.Moments)
+		}
 		return d
 	case from.Unnamed || to.Unnamed:
 		if d.net(n); n == 0 {
@@ -40,27 +45,21 @@ func differ(from, to *Sum) (d difference) {
 		return d
 	}
 	ids, named := Identify(n, &from.IDs, &to.IDs)
-	less, more := weigh(ids)
-	if named && (less == 0 || more == 0) {
-		return difference{missing: less, duplicated: more, ids: ids}
-	}
 	timed := !from.Untimed && !to.Untimed
-	var lost, doubled uint64
-	var moments []MessageID
-	told := false
 	if timed {
-		moments, told = Identify(n, &from.Moments, &to.Moments)
-		lost, doubled = weigh(moments)
+		d.moments, d.told = Identify(n, &from.Moments, &to.Moments)
 	}
 	switch {
-	case named && told && lost <= less && doubled <= more:
-		return difference{missing: lost, duplicated: doubled, altered: less - lost, ids: ids}
 	case named:
-		return difference{missing: less, duplicated: more, ids: ids}
-	case told: // so many are lost and doubled, and others are altered: more than can be named
+		d.ids = ids
+		d.know(weigh(ids))
+		return d
+	case d.told: // so many are lost and doubled, and others are altered: more than can be named
 		const distinct = MostNamed + 1 // at least: each altered message makes two, each other one
-		altered := (distinct - len(moments) + 1) / 2
-		return difference{missing: lost, duplicated: doubled, altered: uint64(altered), bound: AtLeast}
+		d.missing, d.duplicated = weigh(d.moments)
+		d.altered = uint64(distinct-len(d.moments)+1) / 2
+		d.bound = AtLeast
+		return d
 	}
 	switch d.net(n); {
 	case n == 0 && timed: // of five different messages or more, as many are lost as are doubled
@@ -70,6 +69,14 @@ func differ(from, to *Sum) (d difference) {
 	}
 	d.bound = AtLeast
 	return d
+}
+
+// know takes what is less and more, and which of it is altered, where moments tell.
+func (d *difference) know(less, more uint64) {
+	d.missing, d.duplicated, d.altered = less, more, 0
+	if lost, doubled := weigh(d.moments); d.told && lost <= less && doubled <= more {
+		d.missing, d.duplicated, d.altered = lost, doubled, less-lost
+	}
 }
 
 // net is what the counts alone tell.

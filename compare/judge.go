@@ -20,6 +20,9 @@ type Input struct {
 	// Neighbours gives the sums of two tiers in the windows before and after, where there
 	// are any; nil: there are none.
 	Neighbours func(from, to string) [][2]Sum
+	// Kept says whether messages keep their partition between two tiers, as other windows
+	// show; nil: nobody knows.
+	Kept func(from, to string) bool
 	// AtFinal is how many messages each tier had when the window was final; nil: it was
 	// not yet.
 	AtFinal map[string]uint64

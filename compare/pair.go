@@ -68,26 +68,31 @@ func (in *Input) pair(i int) []Finding {
 	return findings
 }
 
-// tell tells in what two sides differ: by their partitions, if messages have kept them,
-// for then more of them can be named, and it is known where they are.
+// tell tells in what two sides differ. By their partitions more of it can be named, and it
+// is known where it is; but messages may have gone to any partition. Parts are nil where
+// they did, or may have.
 func (in *Input) tell(from, to *Side) (all [2]Sum, diff difference, parts []*cell) {
 	all = [2]Sum{from.sum(), to.sum()}
 	diff = differ(&all[0], &all[1])
 	if diff.none() && !diff.countsOnly {
 		return all, diff, nil
 	}
-	parts = cells(from, to)
-	if !aligned(parts) {
+	if parts = cells(from, to); parts == nil {
 		return all, diff, nil
 	}
-	sum := total(parts)
-	if sum.bound == Exactly || sum.missing == 0 || sum.duplicated == 0 {
+	switch sum, apart := total(parts); {
+	case sum.countsOnly:
+		return all, diff, nil
+	case sum.bound == Exactly && apart:
+		return all, sum, nil
+	case sum.bound == Exactly, sum.missing == 0, sum.duplicated == 0:
 		return all, sum, parts
+	default:
+		// What some partitions lack may be what others have too many: of messages without
+		// a name nobody can tell. But none is altered by going elsewhere.
+		diff.altered = max(diff.altered, sum.altered)
+		return all, diff, nil
 	}
-	// What some partitions lack may be what others have too many: of messages without a
-	// name nobody can tell. But none is altered by going elsewhere.
-	diff.altered = max(diff.altered, sum.altered)
-	return all, diff, nil
 }
 
 // agreed is what is said of sides that do not differ.
@@ -136,8 +141,8 @@ func idsOf(k Kind, ids []MessageID) (list []MessageID) {
 
 // behind is how many of the missing messages are late, because the second tier has not
 // come to the window yet: it has nothing of later windows either, and the first one has.
-// Where messages keep their partition each is looked at by itself, for a replicator
-// lags in some and not in others.
+// Where messages are known to keep their partition each is looked at by itself, for a
+// replicator lags in some and not in others.
 func (in *Input) behind(from, to *Side, missing uint64, parts []*cell) (late uint64, places []Place) {
 	end := in.Window.End()
 	if missing == 0 || in.Now > (end+int64(in.Pipeline.LateWithin.Seconds()))*1000 {
@@ -151,6 +156,9 @@ func (in *Input) behind(from, to *Side, missing uint64, parts []*cell) (late uin
 			late += c.diff.missing
 			places = append(places, Place{Partition: &c.partition, Messages: c.diff.missing, First: -1, Last: -1})
 		}
+	}
+	if late == 0 || in.Kept == nil || !in.Kept(from.Tier, to.Tier) {
+		return 0, nil
 	}
 	return min(late, missing), places[:min(len(places), MostPlaces)]
 }

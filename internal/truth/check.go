@@ -344,6 +344,8 @@ func (x *stream) checkHop(hop int, w, moment int64, t *truth, got *tell, doubtfu
 
 	one := func(f *compare.Finding, n uint64, is, least uint64, b compare.Bound, what string) (string, string) {
 		switch {
+		case f != nil && compacted && f.Explained:
+			return "", ""
 		case f != nil && is == 0:
 			return falseFinding, fmt.Sprintf("%d %s, and none are", n, what)
 		case f == nil && least > 0 && !doubtful && !compacted:
@@ -450,6 +452,8 @@ func (x *stream) checkNames(t *truth, got *tell, all bool) (kind, wrong string) 
 		named := map[uint64]int{}
 		for _, id := range c.f.IDs {
 			named[id.ID] += int(id.Times) * c.sign
+		}
+		for _, id := range c.f.IDs {
 			_, old := t.altered[id.ID]
 			if c.want[id.ID] != named[id.ID] && !(c.sign < 0 && old) && !(c.sign > 0 && news[id.ID]) {
 				return wrongName, fmt.Sprintf("%s names %d (%d times), and it did not befall it (%d)", c.f.Kind, id.ID, id.Times, c.want[id.ID])

@@ -3,11 +3,14 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/chaperone-audit/chaperone/internal/figures"
 )
@@ -17,6 +20,9 @@ func main() {
 	faults := flag.Int("faults", 500, "faults to inject, at least")
 	only := flag.String("only", "", "faults, nothing or embedded; all if empty")
 	role := flag.String("role", "", "a role that every story has")
+	topics := flag.Int("topics", 200, "topics of the day")
+	hours := flag.Int("hours", 24, "its hours")
+	losses := flag.Int("losses", 48, "single messages lost in it")
 	flag.Parse()
 	status := 0
 	if *only == "" || *only == "faults" {
@@ -24,7 +30,45 @@ func main() {
 			status = 1
 		}
 	}
+	if *only == "" || *only == "nothing" {
+		t, err := runDay(*seed, *topics, *hours, *losses)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "truth:", err)
+			status = 1
+		}
+		for i, text := range t.text {
+			if i < 40 {
+				fmt.Println(text)
+			}
+		}
+		if !t.print() {
+			status = 1
+		}
+	}
 	os.Exit(status)
+}
+
+func (t *dayTally) print() bool {
+	figures.Print("truth-day-windows", fmt.Sprintf("windows with messages; %d records on the audit topic, %d restarts of collecting", t.records, t.restarts), float64(t.windows), figures.Aim{})
+	figures.Print("truth-day-losses", "single messages lost", float64(t.losses), figures.Aim{})
+	ok := true
+	for _, f := range []struct{ kind, name, note string }{
+		{falseFinding, "truth-day-false-alarms", "settled windows with findings, and unknown ones, where nothing had happened"},
+		{falseComplete, "truth-day-false-complete", "windows called complete that were not"},
+		{missedFault, "truth-day-missed", "losses that were not found"},
+		{wrongNumber, "truth-day-wrong-numbers", "losses with a wrong number, hop or message"},
+		{notSettled, "truth-day-unsettled", "windows and topics that were never settled"},
+		{wrongOrder, "truth-day-out-of-order", "verdicts and standings that went back"},
+		{overclaims, "truth-day-overclaims", "provisional windows with losses"},
+	} {
+		figures.Print(f.name, f.note, float64(t.wrong[f.kind]), figures.AtMost(0))
+		ok = ok && t.wrong[f.kind] == 0
+	}
+	if len(t.found) > 0 {
+		figures.Print("truth-day-found-within-s", fmt.Sprintf("seconds of log time from the end of grace to the verdict; median %.1f, %s", figures.Median(t.found), figures.Spread(t.found)), slices.Max(t.found), figures.Aim{})
+	}
+	figures.Print("truth-day-verdicts-per-window", "verdict records for each window with messages", float64(t.verdicts)/float64(max(1, t.windows)), figures.Aim{})
+	return ok
 }
 
 // runFaults plays stories until there have been so many faults.
@@ -115,4 +159,52 @@ func (t *tally) print() bool {
 	}
 	figures.Print("truth-verdicts-per-window", "verdict records", float64(t.verdicts)/float64(max(1, t.windows)), figures.Aim{})
 	return ok
+}
+
+// runDay plays a day, a partition of the audit topic at a time on each processor.
+func runDay(seed uint64, topics, hours, losses int) (*dayTally, error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	t := &dayTally{wrong: map[string]int{}}
+	var failed error
+	next := make(chan int32, dayPartitions)
+	for p := range int32(dayPartitions) {
+		next <- p
+	}
+	close(next)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for p := range next {
+				d := newDay(seed, p, topics, hours, (losses+dayPartitions-1)/dayPartitions)
+				err := d.run()
+				mu.Lock()
+				failed = errors.Join(failed, err)
+				t.add(d)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return t, failed
+}
+
+type dayTally struct {
+	windows, verdicts, unknowns, losses, records, restarts int
+	wrong                                                  map[string]int
+	found                                                  []float64
+	text                                                   []string
+}
+
+func (t *dayTally) add(d *day) {
+	t.windows += d.windows
+	t.verdicts += d.verdicts
+	t.unknowns += d.unknowns
+	t.losses += d.losses
+	t.records += d.records
+	t.restarts += d.owners - 1
+	t.found = append(t.found, d.found...)
+	for _, p := range d.wrong {
+		t.wrong[p.kind]++
+		t.text = append(t.text, p.kind+": "+p.text)
+	}
 }

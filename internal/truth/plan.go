@@ -9,6 +9,9 @@ import (
 
 // plan chooses topics and what befalls them.
 func (s *story) plan(roles []string) error {
+	if i := slices.Index(roles, "vanished"); i >= 0 { // it befalls all that are there
+		roles = append(slices.Delete(roles, i, i+1), "vanished")
+	}
 	for _, role := range roles {
 		switch role {
 		case "cells":
@@ -524,18 +527,16 @@ func (s *story) vanished() {
 		s.injected["vanished"]++
 	}
 	for _, y := range s.lines { // it sends to all of them
-		moved := app
 		others := slices.DeleteFunc(slices.Clone(s.apps), func(a string) bool { return a == app })
 		for _, l := range y.planned[0] {
 			switch {
-			case l.m.app != app || l.due < at:
+			case l.m.app != app || l.due < at+20_000 || again && l.due > back:
 			case len(others) > 0:
 				l.m.app = others[s.r.IntN(len(others))]
-			case !again || l.due < back+5000:
-				moved = ""
+			default: // nobody sends it
+				l.m.withdrawn = true
 			}
 		}
-		_ = moved
 		y.downs = append(y.downs, downtime{at + 40_000, until - 10_000})
 		d := doubtful{reasons: []compare.Reason{compare.Vanished}, from: at - 60_000 - s.grace, to: at + 120_000, must: map[int64]bool{}}
 		if again {

@@ -71,6 +71,7 @@ type message struct {
 	partition  int // where it is kept
 	app        string
 	unanswered bool
+	withdrawn  bool // nobody sends it
 }
 
 // landing is a message, or what became of it, at a tier.
@@ -84,7 +85,6 @@ type landing struct {
 	open      bool   // in a transaction that hangs
 	unseen    bool   // nobody has counted it, or will
 	was       uint64 // id before it was altered at the hop to this tier; 0: it was not
-	withdrawn bool
 }
 
 // stream is a topic: what it was planned to be at each tier.
@@ -447,7 +447,7 @@ func (x *stream) put(to int64) error {
 }
 
 func (x *stream) land(tier int, l *landing, at int64) error {
-	if l.withdrawn {
+	if l.m.withdrawn {
 		return nil
 	}
 	l.at = at

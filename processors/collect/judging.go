@@ -39,6 +39,7 @@ func (m *Machine) loadJudged(e *entry, row *table.Row, r *audit.Record) error {
 		case v != nil:
 			m.judge.LoadVerdict(v)
 		case s != nil:
+			e.after = 1
 			m.judge.LoadStanding(s)
 		}
 		return nil
@@ -92,21 +93,21 @@ func (m *Machine) pass(offset int64) {
 	verdicts, standings := m.judge.Take()
 	for _, v := range verdicts {
 		if b, err := v.Encode(); err == nil { // always: it is numbers and texts
-			m.judged(v.Key(), table.Row{Appended: v.Judged, Offset: offset, Version: v.Version, Until: v.Window().End(), JSON: b})
+			m.judged(v.Key(), 0, table.Row{Appended: v.Judged, Offset: offset, Version: v.Version, Until: v.Window().End(), JSON: b})
 		}
 	}
 	for _, s := range standings {
 		if b, err := s.Encode(); err == nil {
-			m.judged(s.Key(), table.Row{Appended: s.Judged, Offset: offset, Version: s.Version, JSON: b})
+			m.judged(s.Key(), 1, table.Row{Appended: s.Judged, Offset: offset, Version: s.Version, JSON: b})
 		}
 	}
 }
 
 // judged has an entry of what the judge has said stored, and emitted.
-func (m *Machine) judged(identity string, row table.Row) {
+func (m *Machine) judged(identity string, after int, row table.Row) {
 	e := m.entries[identity]
 	if e == nil {
-		e = &entry{identity: identity}
+		e = &entry{identity: identity, after: after}
 		m.entries[identity] = e
 	}
 	m.bytes += len(row.JSON) - len(e.row.JSON)

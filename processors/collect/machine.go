@@ -65,6 +65,7 @@ type entry struct {
 	law      uint64    // of a window record, audit's LawHash; 0 while it is only from the table
 	spoke    bool      // a progress record is newer than what earlier sessions have read
 	part     *judge.Part
+	after    int // 1 of a standing, else 0: what is written in one go is written in this order
 }
 
 // An Outcome is what became of a record.
@@ -287,6 +288,8 @@ type Changes struct {
 // the machine: the session must end then.
 func (m *Machine) Take() Changes {
 	c := Changes{Writes: m.emits, Next: m.next}
+	// A standing says that windows without a verdict had no messages: verdicts come before it.
+	slices.SortStableFunc(m.pending, func(a, b *entry) int { return a.after - b.after })
 	for _, e := range m.pending {
 		key := table.Key(e.identity, m.o.Owner)
 		w := shards.Message{Key: key, Value: e.row.Append(make([]byte, 0, len(e.row.JSON)+48))}

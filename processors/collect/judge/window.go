@@ -199,7 +199,7 @@ func (w *window) judge(offset int64) {
 	threshold := w.threshold()
 	overdue := j.now >= max(threshold+unknownAfter.Milliseconds(), j.warm)
 	in := &compare.Input{Pipeline: t.line, Window: w.Window, Now: j.now, AtFinal: w.atFinal,
-		Neighbours: func(from, to string) [][2]compare.Sum { return w.neighbours(from, to) }}
+		Neighbours: func(from, to string) [][2]compare.Sum { return w.neighbours(from, to) }, Kept: t.kept}
 	all := len(active) > 0
 	for _, x := range active {
 		counted := x.until() >= threshold
@@ -347,6 +347,31 @@ func (w *window) neighbours(from, to string) (list [][2]compare.Sum) {
 			}
 		}
 		list = append(list, sums)
+	}
+	return list
+}
+
+// kept says whether messages keep their partition between two tiers: all windows show
+// that on which the two agree, and there are some.
+func (t *topic) kept(from, to string) bool {
+	a, b := t.tier(from), t.tier(to)
+	some := false
+	for _, w := range t.windows {
+		x, y := compare.Side{Parts: w.partsOf(a)}, compare.Side{Parts: w.partsOf(b)}
+		kept, known := compare.Kept(&x, &y)
+		if known && !kept {
+			return false
+		}
+		some = some || known
+	}
+	return some
+}
+
+func (w *window) partsOf(x *tier) (list []compare.Part) {
+	for _, p := range w.parts {
+		if p.tier == x && p.counts() {
+			list = append(list, p.Part)
+		}
 	}
 	return list
 }
