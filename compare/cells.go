@@ -85,8 +85,9 @@ func Kept(from, to *Side) (kept, known bool) {
 	return list != nil && !slices.ContainsFunc(list, func(c *cell) bool { return c.from.Count != c.to.Count || c.from.Fingerprint != c.to.Fingerprint }), true
 }
 
-// total adds up the differences of cells. If all messages in them are named it is exact,
-// whatever partition they went to; apart says that some went to another one.
+// total adds up the differences of cells. If all messages in them are named, or all that
+// are missing or too many told by their moments, it is exact whatever partition they went
+// to; apart says that some went to another one.
 func total(list []*cell) (all difference, apart bool) {
 	named := true
 	all.told = true
@@ -99,17 +100,25 @@ func total(list []*cell) (all difference, apart bool) {
 		if d.bound != Exactly {
 			all.bound = AtLeast
 		}
+		if d.alteredBound != Exactly {
+			all.alteredBound = AtLeast
+		}
 		named = named && (d.none() || len(d.ids) > 0)
 		all.told = all.told && (d.none() || d.told)
 		all.ids = append(all.ids, d.ids...)
 		all.moments = append(all.moments, d.moments...)
 	}
-	if all.ids, all.moments = together(all.ids), together(all.moments); !named {
+	before := all
+	switch all.ids, all.moments = together(all.ids), together(all.moments); {
+	case named:
+		all.know(weigh(all.ids))
+	case all.told:
+		all.ids = nil
+		all.missing, all.duplicated = weigh(all.moments)
+	default:
 		all.ids = nil
 		return all, false
 	}
-	before := all
-	all.know(weigh(all.ids))
 	apart = all.missing != before.missing || all.duplicated != before.duplicated || all.altered != before.altered
 	if len(all.ids) > MostPlaces {
 		all.ids = nil

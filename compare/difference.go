@@ -3,7 +3,8 @@ package compare
 // A difference is in what two sums of messages differ.
 type difference struct {
 	missing, duplicated, altered uint64
-	bound                        Bound // of all three: Exactly or AtLeast
+	bound                        Bound // of missing and duplicated: Exactly or AtLeast
+	alteredBound                 Bound // of altered, likewise
 	ids                          []MessageID
 	moments                      []MessageID // likewise; they tell only if told
 	told                         bool
@@ -11,6 +12,9 @@ type difference struct {
 }
 
 func (d *difference) none() bool { return d.missing|d.duplicated|d.altered == 0 }
+
+// exact says whether all numbers are.
+func (d *difference) exact() bool { return d.bound == Exactly && d.alteredBound == Exactly }
 
 // differ tells in what two sums differ: what the second lacks, has too often, or has
 // instead.
@@ -41,7 +45,7 @@ func differ(from, to *Sum) (d difference) {
 		if d.net(n); n == 0 {
 			d.altered = 1
 		}
-		d.bound = AtLeast
+		d.bound, d.alteredBound = AtLeast, AtLeast
 		return d
 	}
 	ids, named := Identify(n, &from.IDs, &to.IDs)
@@ -57,17 +61,19 @@ func differ(from, to *Sum) (d difference) {
 	case d.told: // so many are lost and doubled, and others are altered: more than can be named
 		const distinct = MostNamed + 1 // at least: each altered message makes two, each other one
 		d.missing, d.duplicated = weigh(d.moments)
-		d.altered = uint64(distinct-len(d.moments)+1) / 2
-		d.bound = AtLeast
+		d.altered, d.alteredBound = uint64(distinct-len(d.moments)+1)/2, AtLeast
 		return d
 	}
 	switch d.net(n); {
-	case n == 0 && timed: // of five different messages or more, as many are lost as are doubled
-		d.missing, d.duplicated = (MostNamed+2)/2, (MostNamed+2)/2
+	case timed: // so many lost and doubled besides that five different messages differ
+		const distinct = MostNamed + 1
+		both := (distinct - min(distinct, d.missing+d.duplicated) + 1) / 2
+		d.missing += both
+		d.duplicated += both
 	case n == 0:
 		d.altered = 1 // one at least is another
 	}
-	d.bound = AtLeast
+	d.bound, d.alteredBound = AtLeast, AtLeast
 	return d
 }
 

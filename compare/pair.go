@@ -54,10 +54,16 @@ func (in *Input) pair(i int) []Finding {
 		add(Late, Behind, behind, bound, places)
 		add(Missing, "", missing-min(missing, behind), bound, placesOf(parts, func(d *difference) uint64 { return d.missing }, upstream))
 	}
-	add(Altered, "", diff.altered, diff.bound, placesOf(parts, func(d *difference) uint64 { return d.altered }, upstream))
+	add(Altered, "", diff.altered, diff.alteredBound, placesOf(parts, func(d *difference) uint64 { return d.altered }, upstream))
 
 	extra, bound := lacking(diff.duplicated, diff.bound, from)
-	if in.Pipeline.bypassed(from.Tier) || !in.Counted[i-1] {
+	if in.Pipeline.bypassed(from.Tier) && extra > 0 {
+		if !diff.exact() { // among so many others some may be missing
+			findings = append(findings, Finding{Kind: Unknown, Reason: Bypassed, From: from.Tier, To: to.Tier, Bound: Unbounded})
+		}
+		extra = 0
+	}
+	if !in.Counted[i-1] {
 		extra = 0
 	}
 	if open := min(extra, from.unacknowledged()); open > 0 {
@@ -90,7 +96,7 @@ func (in *Input) tell(from, to *Side) (all [2]Sum, diff difference, parts []*cel
 	default:
 		// What some partitions lack may be what others have too many: of messages without
 		// a name nobody can tell. But none is altered by going elsewhere.
-		diff.altered = max(diff.altered, sum.altered)
+		diff.altered, diff.alteredBound = max(diff.altered, sum.altered), AtLeast
 		return all, diff, nil
 	}
 }
