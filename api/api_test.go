@@ -265,6 +265,7 @@ var answers = []struct{ name, method, target, body string }{
 	{"rawmetrics", "GET", "/chaperone3/rawmetrics?startSec=1769857200&endSec=1769860800&tier=east&topicList=orders,payments,nothing", ""},
 	{"windows-by-partition", "GET", "/api/v1/topics/orders/windows?by=datacenter,partition&tier=regional&from=2026-01-31T11:40:00Z&to=2026-01-31T11:50:00Z", ""},
 	{"windows-of-originals", "GET", "/api/v1/topics/legacy/windows?by=cluster", ""},
+	{"lateness", "GET", "/api/v1/topics/orders/lateness", ""},
 	{"windows-of-nothing", "GET", "/api/v1/topics/unknown/windows", ""},
 	{"sources", "GET", "/api/v1/sources", ""},
 	{"instances", "GET", "/api/v1/instances", ""},

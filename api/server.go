@@ -138,6 +138,7 @@ func (s *Server) routes() {
 	v1.GET("/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/verdicts", s.verdicts)
 	v1.GET("/topics/:topic/why", s.why)
+	v1.GET("/topics/:topic/lateness", s.lateness)
 	v1.GET("/alerts", s.alerts)
 	v1.GET("/topics/:topic/records", s.records)
 	e.POST(reportPath, s.report)

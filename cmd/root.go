@@ -72,7 +72,7 @@ Audit your own Kafka:
 	root.AddCommand(
 		newStandalone(p), newCount(p), newCollect(p), newSink(p), newAlert(p), newServe(p),
 		newCodec(p), newProduce(p), newConsume(p), newTorture(),
-		newStatus(p), newWhy(p), newWait(p), newCertify(p), newAlerts(p), newRules(p), newTopology(p), newCheckConfig(p), newVersion(),
+		newStatus(p), newWhy(p), newLateness(p), newWait(p), newCertify(p), newAlerts(p), newRules(p), newTopology(p), newCheckConfig(p), newVersion(),
 	)
 	return root
 }

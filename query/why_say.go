@@ -113,11 +113,11 @@ func ofEnd(p *Progress) string {
 	case p.End < 0:
 		return ""
 	case p.HighWatermark > p.End:
-		return fmt.Sprintf(" of %d, and %d more are in open transactions", p.End, p.HighWatermark-p.End)
+		return fmt.Sprintf(" (of %d, and %d more are in open transactions)", p.End, p.HighWatermark-p.End)
 	case p.Next >= p.End || p.CaughtUp == audit.CaughtUpYes:
-		return ", the end"
+		return " (the end)"
 	}
-	return fmt.Sprintf(" of %d", p.End)
+	return fmt.Sprintf(" (of %d)", p.End)
 }
 
 func messages(n uint64) string {

@@ -48,7 +48,7 @@ func TestWhyGoesFromTheVerdictDownToTheRecords(t *testing.T) {
 		"3 messages passed a and are missing at b, east partition 1 (offsets 5 to 9)",
 		"everything up to offset 77",
 		"a counted 13 messages, 130 bytes; it is counted up to",
-		"east partition 1: 5 messages, offsets 5 to 9; record " + e.Records[1].UUID().String() + ", version 9; counted up to offset 12 of 20 by h1",
+		"east partition 1: 5 messages, offsets 5 to 9; record " + e.Records[1].UUID().String() + ", version 9; counted up to offset 12 (of 20) by h1",
 		"east partition 0: 8 messages, offsets 5 to 9; record " + e.Records[0].UUID().String() + ", version 9; nobody says how far it is counted",
 		"offsets 3 to 4 of all:orders/0 at b can no longer be counted (retention)",
 		"instance i1 of app on h2 has been silent since",

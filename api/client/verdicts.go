@@ -77,6 +77,11 @@ func (c *Client) Index(ctx context.Context) (*v1.Index, error) {
 }
 
 // set sets the parameters that say something.
+// Lateness says how late the messages of a topic were at each tier.
+func (c *Client) Lateness(ctx context.Context, topic string, s Span) (*v1.Lateness, error) {
+	return get[v1.Lateness](ctx, c, s.params(), "api", "v1", "topics", topic, "lateness")
+}
+
 func set(p url.Values, values map[string]string) {
 	for name, value := range values {
 		if value != "" {
