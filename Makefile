@@ -11,7 +11,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 MODULES := audit audit/auditsarama audit/auditfranz audit/auditkafkago audit/auditconfluent audit/audittest internal/codecbench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs bench-judge kafka fuzz scenarios simulate topology torture torture-many
+.PHONY: help demo demo-kafka build test test-fast verify verify-kill lint metrics bench bench-bounds bench-audit bench-codecs bench-judge kafka fuzz scenarios simulate topology torture torture-many truth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,9 +36,13 @@ test: ## all tests, with the race detector, real Apache Kafka and ClickHouse inc
 test-fast: ## the tests that need neither Java nor downloads
 	$(GO) test -short ./...
 
+SEED ?= 1
 SEEDS ?= 2000
 simulate: ## run the simulations on SEEDS seeds each, and look for the mistakes put in on purpose
 	@$(GO) run ./internal/simulate -seeds $(SEEDS)
+
+truth: ## inject 500 faults and play a day in which nothing happens, and hold verdicts against what is true; SEED=n
+	$(GO) run ./internal/truth -seed $(SEED)
 
 verify: ## count a million messages on a real Apache Kafka and compare with an independent recount; READER=sarama reads by sarama
 	@scripts/need java mvn npm python3
@@ -49,7 +53,6 @@ verify-kill: ## the same while counting instances are killed
 	$(GO) run ./internal/verify -kill $(if $(READER),-reader $(READER))
 
 TIME ?= 10m
-SEED ?= 1
 torture: build ## break everything around chaperone on Apache Kafka, three brokers, and check every count; TIME=45s for a quick look, SEED=n, READER=both
 	@scripts/need java mvn npm
 	@scripts/torture-binaries

@@ -63,7 +63,7 @@ var may = []struct {
 }
 
 // anything may be imported by those who put things together, or look from outside.
-var anything = []string{"app", "cmd", "internal/demo", "internal/scenario", "internal/torture", "internal/verify", "internal/bench", "internal/codecbench", "internal/judgebench",
+var anything = []string{"app", "cmd", "internal/demo", "internal/scenario", "internal/torture", "internal/truth", "internal/verify", "internal/bench", "internal/codecbench", "internal/judgebench",
 	"internal/mirrortest", "audit/audittest", "examples"}
 
 func TestDependenciesPointOneWay(t *testing.T) {

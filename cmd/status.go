@@ -60,10 +60,6 @@ func (a *statusAsk) status(cmd *cobra.Command, topic string) error {
 		q.From = now.Add(-a.since)
 	}
 	answer, err := c.Completeness(cmd.Context(), q)
-	if err == nil && topic != "" && answer.Topics[0].Since != nil && answer.Topics[0].Since.After(q.From) {
-		q.From = *answer.Topics[0].Since // of what was before there is nothing to show
-		answer, err = c.Completeness(cmd.Context(), q)
-	}
 	if err != nil {
 		return unanswered(err)
 	}

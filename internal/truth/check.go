@@ -395,7 +395,10 @@ func (x *stream) checkHop(hop int, w, moment int64, t *truth, got *tell, doubtfu
 	if x.explained[hop] != "" && got.missing != nil && !got.missing.Explained {
 		return falseFinding, "it is expected, and not explained"
 	}
-	if kind, wrong = x.checkNames(t, got, few && !doubtful && !compacted); wrong != "" {
+	if compacted {
+		return "", ""
+	}
+	if kind, wrong = x.checkNames(t, got, few && !doubtful); wrong != "" {
 		return kind, wrong
 	}
 	return x.checkPlaces(hop, w, moment, got)
