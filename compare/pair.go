@@ -87,7 +87,7 @@ func (in *Input) tell(from, to *Side) (all [2]Sum, diff difference, parts []*cel
 		return all, diff, nil
 	}
 	switch sum, apart := total(parts); {
-	case sum.countsOnly:
+	case sum.countsOnly, diff.exact() && !sum.exact():
 		return all, diff, nil
 	case sum.bound == Exactly && apart:
 		return all, sum, nil
