@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -42,6 +43,15 @@ func main() {
 			}
 		}
 		if !t.print() {
+			status = 1
+		}
+	}
+	if *only == "" || *only == "embedded" {
+		ok, err := runLive(context.Background(), *seed)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "truth:", err)
+		}
+		if !ok {
 			status = 1
 		}
 	}
