@@ -59,7 +59,7 @@ func (in *Input) pair(i int) []Finding {
 	extra, bound := lacking(diff.duplicated, diff.bound, from)
 	if in.Pipeline.bypassed(from.Tier) && extra > 0 {
 		if !diff.exact() { // among so many others some may be missing
-			findings = append(findings, Finding{Kind: Unknown, Reason: Bypassed, From: from.Tier, To: to.Tier, Bound: Unbounded})
+			return append(findings, Finding{Kind: Unknown, Reason: Bypassed, From: from.Tier, To: to.Tier, Bound: Unbounded})
 		}
 		extra = 0
 	}
@@ -71,6 +71,11 @@ func (in *Input) pair(i int) []Finding {
 		extra -= open
 	}
 	add(Duplicated, "", extra, bound, placesOf(parts, func(d *difference) uint64 { return d.duplicated }, downstream))
+	if diff.bound != Exactly && diff.duplicated > diff.missing { // behind those that are too many others may be missing
+		f := Finding{Kind: Unknown, Reason: Unnamed, From: from.Tier, To: to.Tier, Bound: Unbounded}
+		in.explain(&f, from, to)
+		findings = append(findings, f)
+	}
 	return findings
 }
 

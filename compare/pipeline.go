@@ -15,9 +15,9 @@ type Pipeline struct {
 	Name   string
 	Topics []string // patterns that match the whole name of a topic
 	Tiers  []string
-	// Bypassed are tiers that some messages do not pass: what the next tier has more is
-	// not duplicated, and what they have less is not missing. Whether the next tier has all
-	// of theirs is known only if no more are there than can be named.
+	// Bypassed are tiers that some messages do not pass: the first one, if any. What the next
+	// tier has more is not duplicated. Whether it has all of theirs is known only if no more
+	// are there than can be named.
 	Bypassed []string
 	// Grace is how long after a window ends its messages may be on their way.
 	Grace time.Duration

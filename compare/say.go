@@ -72,6 +72,8 @@ func (f *Finding) unknown(n string) string {
 		return fmt.Sprintf("counting of %s began in the middle of the window%s", f.To, at)
 	case Unacknowledged:
 		return fmt.Sprintf("%s of %s %s neither acknowledged nor refused, and may be among those at %s", n, f.From, wasWere(f.Messages), f.To)
+	case Unnamed:
+		return fmt.Sprintf("among those too many at %s others of %s may be missing: more messages differ than can be told apart", f.To, f.From)
 	case Bypassed:
 		return fmt.Sprintf("%s has messages that %s does not count, and too many of them to tell whether all of %s are there", f.To, f.From, f.From)
 	case UnlikeSize:

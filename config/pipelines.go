@@ -81,6 +81,9 @@ func (c *Config) checkPipelines(p *problems) {
 		}
 		for k, tier := range line.Bypassed {
 			line.hasTier(p, fmt.Sprintf("%s[%d]", at("bypassed"), k), tier)
+			if i := slices.Index(line.Tiers, tier); i > 0 {
+				p.add(fmt.Sprintf("%s[%d]", at("bypassed"), k), "", "%q is not the first tier: what is lost before a later one would not be found", tier)
+			}
 		}
 		const most = 30 * 24 * time.Hour
 		for _, d := range []struct {

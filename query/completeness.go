@@ -86,6 +86,11 @@ func CompletenessOf(topic string, s *compare.Standing, judgements []Judgement, s
 		c.From = max(c.From, c.Since)
 	}
 	c.Until, c.Provisional = c.From, c.From
+	if c.From >= span.To && span.From < span.To { // all of it was before
+		w := c.window(audit.Window{Start: floor(span.From, s.Size), Size: s.Size}, s, nil, &span)
+		c.Held = heldBy(&w, s)
+		return c
+	}
 	touching := newTouching(judgements)
 	complete, provisional := true, true
 	for start := c.From; start < span.To; start += s.Size {
@@ -131,7 +136,7 @@ func (c *Completeness) window(at audit.Window, s *compare.Standing, judgements [
 		w.reason = Forgotten
 	case !inside:
 		w.reason = Unheard
-	case known && settled:
+	case known && settled && at.End() <= span.Now: // the audit's clock may have been ahead
 		w.Complete = !w.lacking && w.Ratio >= span.Threshold
 		return w
 	case at.End() > span.Now:

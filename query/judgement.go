@@ -39,7 +39,8 @@ func JudgementOf(v *compare.Verdict) Judgement {
 //
 // Unknown is never complete, whatever the threshold. What is late because a tier is
 // behind will come, so the answer would change: it is not complete either. Messages that
-// are there too often do no harm to completeness.
+// are there too often do no harm to completeness, if it is known how many they are; and of
+// a number that is a lower bound no share can be told.
 func (j *Judgement) Complete(threshold float64) (ok bool, against *compare.Finding) {
 	against = j.lacks(threshold)
 	return against == nil && j.State.Settled() && j.Ratio >= threshold, against
@@ -51,7 +52,11 @@ func (j *Judgement) lacks(threshold float64) *compare.Finding {
 		f := &j.Against[i]
 		switch f.Kind {
 		case compare.Missing, compare.Altered:
-			if j.Ratio < threshold {
+			if f.Bound != compare.Exactly || j.Ratio < threshold {
+				return f
+			}
+		case compare.Duplicated:
+			if f.Bound != compare.Exactly {
 				return f
 			}
 		case compare.Unknown:

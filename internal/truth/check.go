@@ -418,6 +418,12 @@ func boundOf(f *compare.Finding) compare.Bound {
 	return f.Bound
 }
 
+// kept says whether messages keep their partition at a hop: because they are to, or because
+// their keys say so at both tiers.
+func (x *stream) kept(hop int) bool {
+	return x.keep || !x.scattered && x.grownAt == 0 && x.partitions[hop] == x.partitions[hop+1]
+}
+
 // mayBeBehind says whether the second tier, or those of its partitions where messages are
 // missing, have nothing of later windows.
 func (x *stream) mayBeBehind(hop int, w, moment int64, f *compare.Finding) bool {
@@ -431,7 +437,7 @@ func (x *stream) mayBeBehind(hop int, w, moment int64, f *compare.Finding) bool 
 		return true
 	}
 	for p := range 64 {
-		if x.keep && !newer(hop+1, p) && x.truthOf(hop, w, moment, p).nLost > 0 {
+		if x.kept(hop) && !newer(hop+1, p) && x.truthOf(hop, w, moment, p).nLost > 0 {
 			return true
 		}
 	}

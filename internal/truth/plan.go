@@ -349,7 +349,7 @@ func (s *story) retention() {
 	from := s.begin + s.size + s.r.Int64N(s.size)
 	to := from + 120_000 + s.r.Int64N(480_000)
 	s.down("count", from, to)
-	d := doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: from - 2*s.size, to: to + s.size, must: map[int64]bool{}}
+	d := doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: from - 2*s.size, to: to + 3*s.size, must: map[int64]bool{}}
 	x.doubtful = append(x.doubtful, d)
 	at := len(x.doubtful) - 1
 	s.acts = append(s.acts, act{to - 1, func() error {
@@ -384,7 +384,7 @@ func (s *story) truncated() {
 	x.carry(nothing, nil)
 	tier := len(s.tiers) - 1
 	at := s.begin + s.size + s.r.Int64N(2*s.size)
-	x.doubtful = append(x.doubtful, doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: at - 2*s.size, to: at + s.size, must: map[int64]bool{}})
+	x.doubtful = append(x.doubtful, doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: at - 2*s.size, to: at + 3*s.size, must: map[int64]bool{}})
 	s.acts = append(s.acts, act{at, func() error {
 		place := s.tiers[tier].places[0]
 		var there []*landing
@@ -418,7 +418,7 @@ func (s *story) recreated() {
 	from := s.begin + s.size + s.r.Int64N(2*s.size)
 	to := from + 60_000 + s.r.Int64N(300_000)
 	s.down("count", from, to)
-	x.doubtful = append(x.doubtful, doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: from - 2*s.size, to: to + s.size, must: map[int64]bool{}})
+	x.doubtful = append(x.doubtful, doubtful{reasons: []compare.Reason{compare.Missed, compare.Partial}, from: from - 2*s.size, to: to + 3*s.size, must: map[int64]bool{}})
 	s.acts = append(s.acts, act{to - 30_000, func() error {
 		place := s.tiers[tier].places[0]
 		if !s.w.Has(place, x.name) {

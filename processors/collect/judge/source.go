@@ -16,7 +16,7 @@ type cluster struct {
 type logs struct {
 	id         audit.TopicID
 	absent     bool  // the cluster does not have the topic
-	asked      int64 // of an absent one: as until of a source
+	asked      int64 // when there were so many partitions, or none: others have nothing from before
 	partitions int32
 	sources    map[int32]*source
 }
@@ -207,11 +207,13 @@ func (t *topic) progress(r *audit.Record, said Said) {
 func (x *tier) partitions(r *audit.Record, asked int64) {
 	l := x.logsOf(r)
 	c := x.clusters[r.Cluster]
-	if l.absent = r.Progress.Partitions == 0 && len(r.Progress.Sources) == 0; l.absent {
-		l.asked = max(l.asked, asked)
-	}
-	if old := c.current; old != l {
+	l.absent = r.Progress.Partitions == 0 && len(r.Progress.Sources) == 0
+	// Who was paused, or is behind, tells of what was before.
+	if old := c.current; old == nil || old != l && asked > old.asked {
 		c.current = l
+		if old != nil && old.absent {
+			l.asked = max(l.asked, old.asked)
+		}
 		if old != nil && !old.absent && l.absent { // deleted; of one that is made again count says so itself
 			x.doubt("deleted/"+c.name, span{from: c.untilOf(old), to: max(asked, c.untilOf(old)), doubt: compare.Doubt{
 				Reason: compare.Missed, Bound: compare.Unbounded, Detail: "deleted",
@@ -219,7 +221,13 @@ func (x *tier) partitions(r *audit.Record, asked int64) {
 			}})
 		}
 	}
-	l.partitions = max(l.partitions, r.Progress.Partitions)
+	for ; l.partitions < r.Progress.Partitions; l.partitions++ {
+		s := l.source(l.partitions)
+		s.until = max(s.until, l.asked)
+	}
+	if r.Progress.Partitions == l.partitions {
+		l.asked = max(l.asked, asked)
+	}
 	x.compacted = x.compacted || r.Progress.Compacted
 	for i := range r.Progress.Sources {
 		p := &r.Progress.Sources[i]

@@ -98,6 +98,8 @@ func (t *topic) look(offset int64) {
 		switch {
 		case !w.settled && w.ended() && w.threshold() <= until:
 			w.judge(offset)
+		case w.settled && w.touched > 0 && w.threshold() <= until:
+			w.judge(offset)
 		case w.settled && w.moved():
 			t.j.due.sooner(w, t.j.now)
 		}

@@ -24,6 +24,7 @@ type window struct {
 	short   bool   // something is missing, or late: then it matters how far the tiers have come
 	reached uint64 // which tiers had come to later windows when it was judged
 	rested  bool   // its parts have no latencies any more
+	further int64  // when others were first seen to have come to later ones; 0: not since
 	changed bool   // since it was judged
 	touched int64  // append time of the newest change since it was settled
 	first   int64  // ... and of the first that has not been judged
@@ -130,10 +131,23 @@ func (w *window) reach() (bits uint64) {
 }
 
 // moved says whether it is to be judged anew since tiers have come further: what is
-// missing may be late, and what was late missing. Partitions come further one by one.
+// missing may be late, and what was late missing. Partitions come further one by one. What
+// is missing is not called late because a message is on its way to the tier.
 func (w *window) moved() bool {
 	const seldom = 6 * again
-	return w.short && (w.reach() != w.reached || w.late && w.topic.j.now-w.judged >= seldom.Milliseconds())
+	now := w.topic.j.now
+	switch {
+	case !w.short:
+		return false
+	case w.late:
+		return w.reach() != w.reached || now-w.judged >= seldom.Milliseconds()
+	case w.reach() == w.reached:
+		w.further = 0
+		return false
+	case w.further == 0:
+		w.further = now
+	}
+	return now-w.further >= w.topic.line.Grace.Milliseconds()
 }
 
 // change notes that something has changed, and when to look at it.
@@ -207,7 +221,7 @@ func (w *window) judge(offset int64) {
 		in.Sides = append(in.Sides, w.side(x, threshold, overdue))
 		in.Counted = append(in.Counted, counted)
 	}
-	if w.settled && !all && !overdue {
+	if w.settled && !all && (!overdue || !w.changed) {
 		w.again(threshold, overdue)
 		return // what was said stands until it is known whether the change is all of it
 	}
@@ -215,7 +229,9 @@ func (w *window) judge(offset int64) {
 	if w.rested && w.said != nil {
 		keepLatencies(counts, w.said.Tiers)
 	}
-	w.changed, w.touched, w.first, w.judged = false, 0, 0, j.now
+	if w.judged = j.now; all || !w.settled { // else it is looked at once more when all is counted
+		w.changed, w.touched, w.first = false, 0, 0
+	}
 	w.note(findings)
 	v := &compare.Verdict{Topic: t.name, Start: w.Start, Size: w.Size, Pipeline: t.line.Name, Findings: findings, Tiers: counts, Digest: j.o.Plan.Digest()}
 	v.Kind = compare.Gravest(findings)
@@ -388,5 +404,5 @@ func byTier(counts []compare.Count) map[string]uint64 {
 func (w *window) note(findings []compare.Finding) {
 	w.late = slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Late && f.Reason == compare.Behind })
 	w.short = w.late || slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Missing })
-	w.reached = w.reach()
+	w.reached, w.further = w.reach(), 0
 }
