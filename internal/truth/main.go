@@ -159,6 +159,7 @@ func (t *tally) print() bool {
 		{wrongName, "truth-wrong-names", "findings with wrong messages, partitions or reasons"},
 		{notSettled, "truth-unsettled", "windows that were never settled"},
 		{wrongOrder, "truth-out-of-order", "verdicts that came too early, or went back"},
+		{tooSlow, "truth-too-slow", "windows settled more than 30 s after their grace, while everything ran"},
 		{overclaims, "truth-overclaims", "stories in which provisional windows claimed more than was so"},
 	} {
 		figures.Print(f.name, f.note, float64(t.wrong[f.kind]), figures.AtMost(0))

@@ -131,6 +131,7 @@ const (
 	notSettled    = "unsettled"
 	wrongOrder    = "order"
 	overclaims    = "overclaims"
+	tooSlow       = "slow"
 )
 
 func (s *story) fail(kind, format string, a ...any) {
