@@ -78,10 +78,10 @@ func SumOf(t *audit.Tally, mode string) Sum {
 
 // A Doubt is a reason for which more messages may have passed than a side has.
 type Doubt struct {
-	Reason Reason
+	Reason Reason `json:"reason"`
 	Place
-	Bound  Bound // of Place.Messages: AtMost or Unbounded
-	Detail string
+	Bound  Bound  `json:"bound,omitempty"` // of Place.Messages: AtMost or Unbounded
+	Detail string `json:"detail,omitempty"`
 }
 
 // sum of all parts.

@@ -136,6 +136,8 @@ func (c *Completeness) window(at audit.Window, s *compare.Standing, judgements [
 		w.reason = Forgotten
 	case !inside:
 		w.reason = Unheard
+	case inside && w.Empty && c.doubt(at, s, &w):
+		return w
 	case known && settled && at.End() <= span.Now: // the audit's clock may have been ahead
 		w.Complete = !w.lacking && w.Ratio >= span.Threshold
 		return w
@@ -154,6 +156,21 @@ func (c *Completeness) window(at audit.Window, s *compare.Standing, judgements [
 		w.State, w.finding = compare.Provisional, nil
 	}
 	return w
+}
+
+// doubt says whether more may have passed in a window without a verdict than was counted.
+func (c *Completeness) doubt(at audit.Window, s *compare.Standing, w *WindowCompleteness) bool {
+	for i := range s.Doubts {
+		d := &s.Doubts[i]
+		if !d.Touches(at) {
+			continue
+		}
+		w.Kind, w.Ratio, w.lacking, w.reason = compare.Unknown, -1, true, d.Reason
+		w.finding = &compare.Finding{Kind: compare.Unknown, Reason: d.Reason, To: d.Tier, Messages: d.Messages, Bound: d.Bound, Detail: d.Detail, Places: []compare.Place{d.Place}}
+		w.Against = append(w.Against, *w.finding)
+		return true
+	}
+	return false
 }
 
 // countedPast says whether all tiers have been counted past a window.

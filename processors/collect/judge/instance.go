@@ -29,6 +29,11 @@ func (i *instance) silent(now int64) bool {
 	return !i.ended && i.every > 0 && now-i.heard > silences*i.every
 }
 
+// since is a moment before which all that passed it has been counted for certain. An
+// earlier session may have known better, but when it spoke last it had spoken before that,
+// by less than a few of its longest silences.
+func (i *instance) since() int64 { return max(i.until, i.heard-silences*i.every) }
+
 func (i *instance) place() compare.Place {
 	return compare.Place{Datacenter: i.datacenter, Instance: i.name, First: -1, Last: -1}
 }
@@ -68,9 +73,9 @@ func (i *instance) withheld(n uint64, said Said) {
 		return
 	}
 	i.uncounted = n
-	i.tier.doubt("withheld/"+i.name, span{from: i.until - i.tier.topic.j.o.Size*1000, to: said.Appended, doubt: compare.Doubt{
+	i.tier.doubt("withheld/"+i.name, i.since()-i.tier.topic.j.o.Size*1000, said.Appended, compare.Doubt{
 		Reason: compare.Withheld, Place: withMessages(i.place(), n), Bound: compare.AtMost,
-	}})
+	})
 }
 
 func withMessages(p compare.Place, n uint64) compare.Place { p.Messages = n; return p }
@@ -83,6 +88,7 @@ func (t *topic) greeted(r *audit.Record, said Said) {
 		return
 	}
 	i := x.instance(r)
+	t.begin(said, true)
 	switch r.Kind {
 	case audit.KindHello:
 		i.hear(said)
@@ -107,10 +113,8 @@ func (x *tier) bury(now int64) {
 			continue
 		}
 		i.gone = true
-		from := i.until
-		if x.floor <= i.heard { // else it was given up before, and the tier has gone on without it
-			from = max(from, x.floor)
+		if key := "gone/" + i.name; x.doubts[key].Key == "" { // an earlier session knew more of it
+			x.doubt(key, i.since(), i.heard+i.every, compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded})
 		}
-		x.doubt("gone/"+i.name, span{from: from, to: i.heard + i.every, doubt: compare.Doubt{Reason: compare.Vanished, Place: i.place(), Bound: compare.Unbounded}})
 	}
 }

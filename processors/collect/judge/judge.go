@@ -52,8 +52,6 @@ const (
 	// restAfter is how long after its last judgement a window that is final lets go of its
 	// latencies, which are most of what it holds.
 	restAfter = time.Hour
-	// mostEmpty bounds the windows without records that a doubt makes known.
-	mostEmpty = 1000
 )
 
 // New makes a Judge that knows nothing; see Load.

@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"math"
+	"slices"
+
 	"github.com/chaperone-audit/chaperone/audit"
 	"github.com/chaperone-audit/chaperone/compare"
 )
@@ -18,6 +21,7 @@ type logs struct {
 	absent     bool  // the cluster does not have the topic
 	asked      int64 // when there were so many partitions, or none: others have nothing from before
 	partitions int32
+	compacted  bool
 	sources    map[int32]*source
 }
 
@@ -137,10 +141,14 @@ const mostAcks = 16
 
 // asked is when the newest record, of those that an owner names or older ones, was
 // appended; 0: nobody knows. All that it says is as of a later moment.
+//
+// A broker whose clock is ahead for a while makes one younger than those that follow: then
+// it is as old as they are.
 func (o *owner) asked(version int64) (at int64) {
-	for _, a := range o.acks {
-		if a.version <= version {
-			at = max(at, a.appended)
+	oldest := int64(math.MaxInt64)
+	for _, a := range slices.Backward(o.acks) {
+		if oldest = min(oldest, a.appended); a.version <= version {
+			at = max(at, oldest)
 		}
 	}
 	return at
@@ -193,10 +201,12 @@ func (t *topic) progress(r *audit.Record, said Said) {
 	before := t.until()
 	switch list := r.Progress.Sources; {
 	case len(list) == 1 && list[0].Partition == audit.NoPartition:
+		t.begin(said, true)
 		x.instance(r).progress(r, asked, said)
 	case r.Instance != "" && r.Client != nil:
 	default:
-		x.partitions(r, asked)
+		t.begin(said, !slices.ContainsFunc(list, func(p audit.SourceProgress) bool { return p.Start > 0 }))
+		x.partitions(r, asked, said)
 	}
 	if t.until() != before || t.j.now-t.looked > again.Milliseconds() {
 		t.stir()
@@ -204,21 +214,21 @@ func (t *topic) progress(r *audit.Record, said Said) {
 }
 
 // partitions takes progress of partitions, or the statement that there are none.
-func (x *tier) partitions(r *audit.Record, asked int64) {
+func (x *tier) partitions(r *audit.Record, asked int64, said Said) {
 	l := x.logsOf(r)
 	c := x.clusters[r.Cluster]
 	l.absent = r.Progress.Partitions == 0 && len(r.Progress.Sources) == 0
 	// Who was paused, or is behind, tells of what was before.
-	if old := c.current; old == nil || old != l && asked > old.asked {
+	if old := c.current; old == nil || old != l && asked > old.asked && (l.absent || there(r.Progress)) {
 		c.current = l
 		if old != nil && old.absent {
 			l.asked = max(l.asked, old.asked)
 		}
 		if old != nil && !old.absent && l.absent { // deleted; of one that is made again count says so itself
-			x.doubt("deleted/"+c.name, span{from: c.untilOf(old), to: max(asked, c.untilOf(old)), doubt: compare.Doubt{
+			x.doubt("deleted/"+c.name+"/"+old.id.String(), max(c.untilOf(old), x.floor), said.Appended, compare.Doubt{
 				Reason: compare.Missed, Bound: compare.Unbounded, Detail: "deleted",
 				Place: compare.Place{Datacenter: c.datacenter, Cluster: c.name, First: -1, Last: -1},
-			}})
+			})
 		}
 	}
 	for ; l.partitions < r.Progress.Partitions; l.partitions++ {
@@ -228,11 +238,17 @@ func (x *tier) partitions(r *audit.Record, asked int64) {
 	if r.Progress.Partitions == l.partitions {
 		l.asked = max(l.asked, asked)
 	}
-	x.compacted = x.compacted || r.Progress.Compacted
+	l.compacted = r.Progress.Compacted
 	for i := range r.Progress.Sources {
 		p := &r.Progress.Sources[i]
 		l.source(p.Partition).progress(p, asked)
 	}
+}
+
+// there says whether progress proves that its topic was there when it was made: a cluster
+// does not know the ends of what was deleted.
+func there(p *audit.Progress) bool {
+	return slices.ContainsFunc(p.Sources, func(s audit.SourceProgress) bool { return s.End >= 0 || s.HighWatermark >= 0 })
 }
 
 func (c *cluster) untilOf(l *logs) int64 {

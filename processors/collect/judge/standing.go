@@ -1,7 +1,9 @@
 package judge
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
 
 	"github.com/chaperone-audit/chaperone/compare"
 )
@@ -18,8 +20,8 @@ func (t *topic) stand(until, offset int64) {
 	if settled := until - t.line.Grace.Milliseconds(); until > 0 {
 		s.Until = settled / 1000 / s.Size * s.Size
 	}
-	if old := t.said; old != nil {
-		s.Until, s.Since = max(s.Until, old.Until), old.Since
+	if old := t.said; old != nil && old.Digest == s.Digest { // else other tiers may have been meant
+		s.Until = max(s.Until, old.Until)
 	}
 	for _, w := range t.windows {
 		if !w.settled && w.End() <= s.Until {
@@ -33,7 +35,10 @@ func (t *topic) stand(until, offset int64) {
 		}
 		s.Tiers = append(s.Tiers, r)
 	}
-	if t.said != nil && !t.moved(s) {
+	for _, x := range t.tiers {
+		s.Doubts = append(s.Doubts, x.spans()...)
+	}
+	if t.since == 0 || t.said != nil && !t.moved(s) {
 		return
 	}
 	s.Version, s.Judged = offset, j.now
@@ -48,6 +53,12 @@ func (t *topic) stand(until, offset int64) {
 // moment, and that by itself is not.
 func (t *topic) moved(s *compare.Standing) bool {
 	old := t.said
+	if t.j.now-old.Judged > t.j.o.Horizon.Milliseconds()/4 { // else it would be forgotten
+		return true
+	}
+	if !slices.EqualFunc(old.Doubts, s.Doubts, func(a, b compare.Span) bool { return a.Key == b.Key && a.From == b.From && a.To == b.To }) {
+		return true
+	}
 	if old.Until != s.Until || old.Digest != s.Digest || old.Pipeline != s.Pipeline || len(old.Tiers) != len(s.Tiers) {
 		return true
 	}
@@ -79,4 +90,30 @@ func (t *topic) load(s *compare.Standing) {
 			x.newest = max(x.newest, s.Tiers[i].Newest)
 		}
 	}
+	for _, d := range s.Doubts {
+		if x := t.tier(d.Tier); x != nil && x.doubts[d.Key].Key == "" {
+			x.doubts[d.Key] = d
+		}
+	}
+}
+
+// mostSpans bounds the doubts of a tier in a standing.
+const mostSpans = 50
+
+// spans are the doubts of a tier, the newest first. Where they are too many the oldest are
+// one that covers all of them.
+func (x *tier) spans() (list []compare.Span) {
+	for _, key := range sortedKeys(x.doubts) {
+		list = append(list, x.doubts[key])
+	}
+	slices.SortStableFunc(list, func(a, b compare.Span) int { return cmp.Compare(b.To, a.To) })
+	if len(list) <= mostSpans {
+		return list
+	}
+	rest := list[mostSpans-1]
+	for _, s := range list[mostSpans:] {
+		rest.From, rest.To = min(rest.From, s.From), max(rest.To, s.To)
+	}
+	rest.Key, rest.Messages, rest.Bound, rest.Place = "others/"+x.name, 0, compare.Unbounded, compare.Place{First: -1, Last: -1}
+	return append(list[:mostSpans-1], rest)
 }

@@ -15,51 +15,37 @@ type tier struct {
 	name      string
 	clusters  map[string]*cluster // by name: those of the plan, and those that records speak of
 	instances map[string]*instance
-	originals bool            // records of the original Chaperone have come
-	doubts    map[string]span // by what has raised them
-	sizes     map[int64]bool  // of windows
-	floor     int64           // until, as earlier sessions have said
+	originals bool                    // records of the original Chaperone have come
+	doubts    map[string]compare.Span // by what has raised them
+	sizes     map[int64]int64         // of windows, and when the newest of each begins
+	floor     int64                   // until, as earlier sessions have said
 
 	newest     int64 // start of the newest window with a message, Unix seconds
 	newestPart map[int32]int64
-	compacted  bool
 }
 
 func newTier(t *topic, name string) *tier {
-	x := &tier{topic: t, name: name, clusters: map[string]*cluster{}, instances: map[string]*instance{}, doubts: map[string]span{}, sizes: map[int64]bool{}, newestPart: map[int32]int64{}}
+	x := &tier{topic: t, name: name, clusters: map[string]*cluster{}, instances: map[string]*instance{}, doubts: map[string]compare.Span{}, sizes: map[int64]int64{}, newestPart: map[int32]int64{}}
 	for _, c := range t.j.o.Plan.Clusters(name) {
 		x.clusters[c.Name] = newCluster(c.Name, c.Datacenter)
 	}
 	return x
 }
 
-// A span is a doubt about all windows that touch it, in Unix milliseconds by the clock of
-// those who append; from 0 is since ever. Events are older than their messages: a window
-// is touched for a grace after its end.
-type span struct {
-	from, to int64
-	grace    int64
-	doubt    compare.Doubt
-}
-
-func (s *span) touches(w audit.Window) bool {
-	return s.from < w.End()*1000+s.grace && s.to >= w.Start*1000
-}
-
 // doubt notes a doubt. One that is noted again is the same.
-func (x *tier) doubt(key string, s span) {
-	if old, ok := x.doubts[key]; ok && old.from == s.from && old.to <= s.to && old.doubt.Messages == s.doubt.Messages {
+func (x *tier) doubt(key string, from, to int64, d compare.Doubt) {
+	if old, ok := x.doubts[key]; ok && old.From == from && old.Messages == d.Messages {
 		return
 	}
-	s.grace = x.topic.line.Grace.Milliseconds()
+	s := compare.Span{Tier: x.name, Key: key, From: from, To: to, Grace: x.topic.line.Grace.Milliseconds(), Doubt: d}
 	x.doubts[key] = s
-	x.topic.reveal(s)
+	x.topic.touched(s)
 }
 
 func (x *tier) forgive(key string) {
 	if s, ok := x.doubts[key]; ok {
 		delete(x.doubts, key)
-		x.topic.reveal(s)
+		x.topic.touched(s)
 	}
 }
 
@@ -70,6 +56,26 @@ func (x *tier) here() bool {
 	}
 	for _, c := range x.clusters {
 		if c.current != nil && !c.current.absent {
+			return true
+		}
+	}
+	return false
+}
+
+// unreported says whether nobody has said of a cluster whether it has the topic.
+func (x *tier) unreported() bool {
+	for _, c := range x.clusters {
+		if c.current == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// compacted says whether the topic is, as far as was said last.
+func (x *tier) compacted() bool {
+	for _, c := range x.clusters {
+		if c.current != nil && c.current.compacted {
 			return true
 		}
 	}
@@ -130,8 +136,8 @@ func (x *tier) holds(until int64) []compare.Hold {
 func (x *tier) doubtsOf(w *window, threshold int64, overdue bool) []compare.Doubt {
 	var list []compare.Doubt
 	for _, key := range sortedKeys(x.doubts) {
-		if s := x.doubts[key]; s.touches(w.Window) {
-			list = append(list, s.doubt)
+		if s := x.doubts[key]; s.Touches(w.Window) {
+			list = append(list, s.Doubt)
 		}
 	}
 	if overdue && x.until() < threshold {
@@ -139,10 +145,23 @@ func (x *tier) doubtsOf(w *window, threshold int64, overdue bool) []compare.Doub
 			list = append(list, compare.Doubt{Reason: h.Reason, Place: h.Place, Bound: compare.Unbounded})
 		}
 	}
-	if len(x.sizes) > 0 && !x.sizes[w.Size] && x.newest > 0 {
+	if x.otherSize(w.Window) {
 		list = append(list, compare.Doubt{Reason: compare.UnlikeSize, Bound: compare.Unbounded})
 	}
 	return list
+}
+
+// otherSize says whether the tier counts in windows of another size by now.
+func (x *tier) otherSize(w audit.Window) bool {
+	if x.sizes[w.Size] >= w.Start {
+		return false
+	}
+	for size, newest := range x.sizes {
+		if size != w.Size && newest+size >= w.Start {
+			return true
+		}
+	}
+	return false
 }
 
 // counts notes that a source of the tier counts the topic.
@@ -150,6 +169,7 @@ func (x *tier) counts(r *audit.Record, said Said) {
 	switch {
 	case r.Original != nil:
 		x.originals = true
+		x.topic.begin(said, true)
 	case r.Partition == audit.NoPartition: // one that has not said hello, or how far it has counted, is not known to have
 		x.instance(r).hear(said)
 	}
@@ -160,7 +180,7 @@ func (x *tier) counts(r *audit.Record, said Said) {
 
 // counted notes a part of a window that has messages.
 func (x *tier) counted(w audit.Window, partition int32) {
-	x.sizes[w.Size] = true
+	x.sizes[w.Size] = max(x.sizes[w.Size], w.Start)
 	if w.Start*1000 > x.topic.j.now { // an event time that is wrong says nothing of how far the tier has come
 		return
 	}
@@ -176,7 +196,7 @@ func (x *tier) counted(w audit.Window, partition int32) {
 
 func (x *tier) sweep(before int64) {
 	for key, s := range x.doubts {
-		if s.to < before {
+		if s.To < before {
 			delete(x.doubts, key)
 		}
 	}

@@ -50,10 +50,17 @@ func (t *topic) tier(name string) *tier {
 }
 
 // hear notes that something was said of the topic.
-func (t *topic) hear(said Said) {
-	t.heard = max(t.heard, said.Appended)
-	if t.since == 0 {
-		t.since = audit.WindowAt(said.Appended, t.j.o.Size).Start
+func (t *topic) hear(said Said) { t.heard = max(t.heard, said.Appended) }
+
+// begin notes that the topic is known from now on: from the window at hand, if all of its
+// log is counted, else from the next one.
+func (t *topic) begin(said Said, whole bool) {
+	if t.since > 0 {
+		return
+	}
+	w := audit.WindowAt(said.Appended, t.j.o.Size)
+	if t.since = w.Start; !whole {
+		t.since = w.End()
 	}
 }
 
@@ -65,13 +72,13 @@ func (t *topic) stir() {
 	}
 }
 
-// active are the tiers that the topic passes: those before the first that has it are left
-// out, it enters the pipeline after them; and so are tiers of applications of which none
-// has ever counted it.
+// active are the tiers that the topic passes. Those before the first that has it are left
+// out, if their clusters are said not to have it: it enters the pipeline after them; and so
+// are tiers of applications of which none has ever counted it.
 func (t *topic) active() []*tier {
 	var list []*tier
 	for _, x := range t.tiers {
-		if x.here() || len(list) > 0 && x.expected() {
+		if x.here() || x.expected() && (len(list) > 0 || x.unreported()) {
 			list = append(list, x)
 		}
 	}
@@ -93,6 +100,9 @@ func (t *topic) until() int64 {
 
 // look judges the windows that have come to be counted, and says how the topic stands.
 func (t *topic) look(offset int64) {
+	for _, x := range t.tiers {
+		x.bury(t.j.now)
+	}
 	until := t.until()
 	for _, w := range t.restless() {
 		switch {
@@ -157,28 +167,20 @@ func (t *topic) missed(r *audit.Record, said Said) {
 	default:
 		d.Messages = uint64(max(0, r.Missed.To-r.Missed.From))
 	}
-	s := span{from: r.Missed.Since, to: r.Missed.Until, doubt: d}
-	if s.to == 0 {
-		s.to = said.Appended
+	to := r.Missed.Until
+	if to == 0 {
+		to = said.Appended
 	}
-	x.doubt(r.IdentityKey(), s)
+	x.doubt(r.IdentityKey(), r.Missed.Since, to, d)
 }
 
-// reveal makes the windows of a span known, so that they are judged though nobody has
-// counted a message in them.
-func (t *topic) reveal(s span) {
-	now := t.j.now
-	size := t.j.o.Size
-	from := max(s.from, now-t.j.o.Horizon.Milliseconds())
-	last := audit.WindowAt(min(s.to, now), size)
-	for n := 0; last.End()*1000 > from && n < mostEmpty; n++ { // unlike touches: not before it
-		w := t.window(last)
-		w.change(now)
-		last.Start -= size
-	}
+// touched has the windows of a span judged anew. Those that have no messages have no
+// verdict either: the standing tells of them.
+func (t *topic) touched(s compare.Span) {
 	for _, w := range t.windows {
-		if s.touches(w.Window) {
-			w.change(now)
+		if s.Touches(w.Window) {
+			w.change(t.j.now)
 		}
 	}
+	t.stir()
 }

@@ -324,7 +324,7 @@ func (w *window) say(v *compare.Verdict, offset int64) {
 
 // side is what a tier has of the window.
 func (w *window) side(x *tier, threshold int64, overdue bool) compare.Side {
-	s := compare.Side{Tier: x.name, Client: len(x.instances) > 0, Compacted: x.compacted, Newest: x.newest, NewestByPart: x.newestPart}
+	s := compare.Side{Tier: x.name, Client: len(x.instances) > 0, Compacted: x.compacted(), Newest: x.newest, NewestByPart: x.newestPart}
 	for _, p := range w.parts {
 		if p.tier != x || !p.counts() {
 			continue
