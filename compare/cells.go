@@ -115,8 +115,8 @@ func total(list []*cell) (all difference, apart bool) {
 	case all.told:
 		all.ids = nil
 		all.missing, all.duplicated = weigh(all.moments)
-	default:
-		all.ids = nil
+	default: // what some lack may be what others have too many
+		all.ids, all.bound = nil, AtLeast
 		return all, false
 	}
 	apart = all.missing != before.missing || all.duplicated != before.duplicated || all.altered != before.altered

@@ -92,8 +92,13 @@ func (in *Input) tell(from, to *Side) (all [2]Sum, diff difference, parts []*cel
 		return all, diff, nil
 	}
 	switch sum, apart := total(parts); {
-	case sum.countsOnly, diff.exact() && !sum.exact():
+	case sum.countsOnly:
 		return all, diff, nil
+	case diff.exact() && !sum.exact():
+		if sum.missing != diff.missing || sum.duplicated != diff.duplicated || sum.altered != diff.altered {
+			parts = nil
+		}
+		return all, diff, parts
 	case sum.bound == Exactly && apart:
 		return all, sum, nil
 	case sum.bound == Exactly, sum.missing == 0, sum.duplicated == 0:
@@ -151,7 +156,8 @@ func idsOf(k Kind, ids []MessageID) (list []MessageID) {
 }
 
 // behind is how many of the missing messages are late, because the second tier has not
-// come to the window yet: it has nothing of later windows either, and the first one has.
+// come to the window yet: it has nothing of it, nor of later ones; or nothing of later ones
+// while the first tier has.
 // Where messages are known to keep their partition each is looked at by itself, for a
 // replicator lags in some and not in others.
 func (in *Input) behind(from, to *Side, missing uint64, parts []*cell) (late uint64, places []Place) {
@@ -159,7 +165,7 @@ func (in *Input) behind(from, to *Side, missing uint64, parts []*cell) (late uin
 	if missing == 0 || in.Now > (end+int64(in.Pipeline.LateWithin.Seconds()))*1000 {
 		return 0, nil
 	}
-	if to.Newest < end && from.Newest >= end {
+	if to.Newest < in.Window.Start || to.Newest < end && from.Newest >= end {
 		return missing, nil
 	}
 	for _, c := range parts {

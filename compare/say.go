@@ -11,7 +11,7 @@ func (f *Finding) Sentence() string {
 	if f.Detail != "" {
 		s += " (" + f.Detail + ")"
 	}
-	if f.Reason == Unnamed && f.Kind != Altered {
+	if f.Reason == Unnamed && (f.Kind == Missing || f.Kind == Duplicated) {
 		s += "; more messages differ than can be told apart, so that others may be missing, altered or too many as well"
 	}
 	if f.Explained && f.Reason == Compacted {
