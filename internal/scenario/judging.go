@@ -80,13 +80,13 @@ func (w *world) tick() error {
 	return w.settle()
 }
 
-// see shows a verdict to who watches.
+// see shows what the judge has said to who watches.
 func (w *world) see(key string, value []byte) {
 	if w.watch == nil || !table.Judged(key) {
 		return
 	}
-	if v, _, err := compare.Decode(value); err == nil && v != nil {
-		w.watch(v)
+	if v, s, err := compare.Decode(value); err == nil && (v != nil || s != nil) {
+		w.watch(v, s)
 	}
 }
 

@@ -72,8 +72,9 @@ const mostZombies = 2
 // Judge has windows judged. Clusters are the tiers declared so far.
 func (x *World) Judge(lines ...compare.Pipeline) error { return x.w.judgeBy(lines) }
 
-// Watch has a function called with each verdict as it is stored.
-func (x *World) Watch(f func(*compare.Verdict)) { x.w.watch = f }
+// Watch has a function called with each verdict and standing as it is stored; the other
+// one is nil.
+func (x *World) Watch(f func(*compare.Verdict, *compare.Standing)) { x.w.watch = f }
 
 // Topic makes a topic with so many partitions at a place, named as in scripts.
 func (x *World) Topic(place, name string, partitions int) error {

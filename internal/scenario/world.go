@@ -50,7 +50,7 @@ type world struct {
 	// The judge: nil where there is no pipeline. Applications by name.
 	plan  *compare.Plan
 	apps  map[string]*app
-	watch func(*compare.Verdict) // of each verdict that is stored; nil: nobody
+	watch func(*compare.Verdict, *compare.Standing) // of what is stored; nil: nobody
 	// arrived is the newest version of each progress record that is on the audit topic: an
 	// owner may only name those that were acknowledged.
 	arrived map[string]int64

@@ -102,6 +102,7 @@ type stream struct {
 	held       map[int]int64
 	verdicts   map[int64][]*compare.Verdict
 
+	standing  *compare.Standing
 	doubtful  []doubtful
 	explained map[int]compare.Kind // by hop
 	compacted bool
@@ -208,10 +209,13 @@ func (s *story) judged() error {
 	if err := s.w.Judge(line, filtered); err != nil {
 		return err
 	}
-	s.w.Watch(func(v *compare.Verdict) {
+	s.w.Watch(func(v *compare.Verdict, st *compare.Standing) {
 		for _, x := range s.lines {
-			if x.name == v.Topic {
+			switch {
+			case v != nil && x.name == v.Topic:
 				x.verdicts[v.Start] = append(x.verdicts[v.Start], v)
+			case st != nil && x.name == st.Topic:
+				x.checkStanding(st)
 			}
 		}
 	})
@@ -454,6 +458,13 @@ func (x *stream) land(tier int, l *landing, at int64) error {
 	l.at = at
 	m := codecs.Message{Key: l.m.key, Value: l.value, Time: l.due, TimeType: codecs.CreateTime}
 	if x.s.tiers[tier].client() {
+		for _, p := range x.s.tiers[1].places { // else nothing is acknowledged
+			if !x.s.w.Has(p, x.name) {
+				if err := x.s.w.Topic(p, x.name, x.partitions[1]); err != nil {
+					return err
+				}
+			}
+		}
 		return x.s.w.Send(l.m.app, x.name, &m, l.m.event, !l.m.unanswered)
 	}
 	place := x.place(tier, l)

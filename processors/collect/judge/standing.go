@@ -28,7 +28,8 @@ func (t *topic) stand(until, offset int64) {
 			s.Until = min(s.Until, w.Start)
 		}
 	}
-	for _, x := range t.active() {
+	held := slices.DeleteFunc(t.before(), func(x *tier) bool { return x.until() >= j.now-standStill.Milliseconds() })
+	for _, x := range append(held, t.active()...) {
 		r := compare.Reach{Tier: x.name, Until: x.until(), Newest: x.newest}
 		if still := j.now - standStill.Milliseconds(); r.Until < still && j.now >= j.warm {
 			r.Holds = x.holds(still)

@@ -85,9 +85,23 @@ func (t *topic) active() []*tier {
 	return list
 }
 
+// before are the tiers that are left out because their clusters do not have the topic. That
+// holds as long as somebody says so: else it may have come to them, or they were never asked.
+func (t *topic) before() (list []*tier) {
+	for _, x := range t.tiers {
+		if x.here() {
+			return list
+		}
+		if x.expected() {
+			list = append(list, x)
+		}
+	}
+	return nil // it is nowhere
+}
+
 // until is the moment up to which all tiers have been counted; 0: nobody knows.
 func (t *topic) until() int64 {
-	list := t.active()
+	list := append(t.before(), t.active()...)
 	if len(list) == 0 {
 		return 0
 	}

@@ -215,7 +215,8 @@ func (w *window) judge(offset int64) {
 	in := &compare.Input{Pipeline: t.line, Window: w.Window, Now: j.now, AtFinal: w.atFinal,
 		Neighbours: func(from, to string) [][2]compare.Sum { return w.neighbours(from, to) }, Kept: t.kept}
 	all := len(active) > 0
-	for _, x := range active {
+	sides := slices.DeleteFunc(t.before(), func(x *tier) bool { return x.until() >= threshold }) // it does not pass them
+	for _, x := range append(sides, active...) {
 		counted := x.until() >= threshold
 		all = all && counted
 		in.Sides = append(in.Sides, w.side(x, threshold, overdue))
