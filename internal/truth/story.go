@@ -459,27 +459,30 @@ func (x *stream) land(tier int, l *landing, at int64) error {
 	m := codecs.Message{Key: l.m.key, Value: l.value, Time: l.due, TimeType: codecs.CreateTime}
 	if x.s.tiers[tier].client() {
 		for _, p := range x.s.tiers[1].places { // else nothing is acknowledged
-			if !x.s.w.Has(p, x.name) {
-				if err := x.s.w.Topic(p, x.name, x.partitions[1]); err != nil {
-					return err
-				}
+			if err := x.make(1, p); err != nil {
+				return err
 			}
 		}
 		return x.s.w.Send(l.m.app, x.name, &m, l.m.event, !l.m.unanswered)
 	}
 	place := x.place(tier, l)
 	l.partition = x.partitionOf(tier, l)
-	if !x.s.w.Has(place, x.name) {
-		if err := x.s.w.Topic(place, x.name, x.partitions[tier]); err != nil {
-			return err
-		}
-		if x.compacted && tier == len(x.planned)-1 {
-			if err := x.s.w.Compact(place, x.name); err != nil {
-				return err
-			}
-		}
+	if err := x.make(tier, place); err != nil {
+		return err
 	}
 	var err error
 	l.offset, err = x.s.w.Put(place, x.name, l.partition, m, l.open)
+	return err
+}
+
+// make makes the topic at a place, if it is not there.
+func (x *stream) make(tier int, place string) error {
+	if x.s.w.Has(place, x.name) {
+		return nil
+	}
+	err := x.s.w.Topic(place, x.name, x.partitions[tier])
+	if err == nil && x.compacted && tier == len(x.planned)-1 {
+		err = x.s.w.Compact(place, x.name)
+	}
 	return err
 }
