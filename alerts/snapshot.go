@@ -97,6 +97,13 @@ func (r *Rules) from(st *State, asOf int64) int64 {
 	if st != nil && st.Oldest > 0 {
 		from = min(from, st.Oldest)
 	}
+	if st != nil { // what an alert has found must be looked at as long as it lives
+		for _, e := range st.Entries {
+			if e.Alert.Start > 0 {
+				from = min(from, e.Alert.Start)
+			}
+		}
+	}
 	return max(from, asOf/1000-farBack)
 }
 

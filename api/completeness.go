@@ -100,8 +100,12 @@ func (s *Server) howComplete(ctx context.Context, q *completing) (*v1.Completene
 	if err := s.fewEnough(standings, q); err != nil {
 		return nil, err
 	}
-	const longest = 24 * 3600 // a window that touches the span may begin before it
-	judgements, err := query.Outline(ctx, s.o.Judged, query.Verdicts{Topic: q.topic, From: q.From - longest, To: q.To})
+	longest := int64(0) // a window that touches the span may begin before it
+	for _, st := range standings {
+		longest = max(longest, st.Size)
+	}
+	// Of what is older than is known nothing is asked: the store need not be there for it.
+	judgements, err := query.Outline(ctx, s.o.Judged, query.Verdicts{Topic: q.topic, From: max(q.From-longest, q.Known), To: q.To})
 	if err != nil {
 		return nil, err
 	}

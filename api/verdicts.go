@@ -25,6 +25,7 @@ func (s *Server) verdicts(c echo.Context) error {
 		return errNoJudge
 	}
 	ctx := c.Request().Context()
+	q.Limit = s.o.MaxRows + 1
 	n := 0
 	if o, ok := s.o.Judged.(query.Outliner); ok { // before any verdict is read
 		judgements, err := o.Judgements(ctx, q)

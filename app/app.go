@@ -384,7 +384,34 @@ func (a *App) judging() (judge.Options, error) {
 	if err != nil {
 		return judge.Options{}, fmt.Errorf("pipelines: %w", err)
 	}
-	return judge.Options{Plan: plan, Size: int64(a.cfg.Windows.Size / time.Second)}, nil
+	env, err := a.readings()
+	if err != nil {
+		return judge.Options{}, err
+	}
+	selector, err := a.cfg.Selector(a.o.Codecs, env)
+	if err != nil {
+		return judge.Options{}, fmt.Errorf("codecs: %w", err)
+	}
+	return judge.Options{Plan: plan, Size: int64(a.cfg.Windows.Size / time.Second), Digest: func(topic, digest string) string {
+		// While a rule is rolled out some clusters are counted with it and some without:
+		// before its moment both read alike.
+		x := selector.For(topic)
+		for _, former := range x.Formers(a.cfg.Windows.Size) {
+			if former.Digest == digest {
+				return x.Digest(a.cfg.Windows.Size)
+			}
+		}
+		return digest
+	}}, nil
+}
+
+// readings is what codecs need to be made.
+func (a *App) readings() (*codecs.Env, error) {
+	registries, err := a.cfg.Registries()
+	if err != nil {
+		return nil, fmt.Errorf("schema_registries: %w", err)
+	}
+	return &codecs.Env{Registries: registries}, nil
 }
 
 // takeReports lets applications report their counts over HTTP.
@@ -418,11 +445,10 @@ func (a *App) ready() error {
 }
 
 func (a *App) counting(auditConfig func() *sarama.Config, b bounds) (*count.Processor, error) {
-	registries, err := a.cfg.Registries()
+	env, err := a.readings()
 	if err != nil {
-		return nil, fmt.Errorf("schema_registries: %w", err)
+		return nil, err
 	}
-	env := &codecs.Env{Registries: registries}
 	if len(a.cfg.Codecs) > 0 {
 		env.Notice = newNotices(a.health.Part("codecs"), a.log.With("part", "codecs")).say
 	}

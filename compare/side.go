@@ -14,8 +14,6 @@ type Side struct {
 	Doubts []Doubt
 	// Compacted says that what is counted of the topic here depends on when it is read.
 	Compacted bool
-	// Client says that the parts are application instances.
-	Client bool
 	// Newest is the start of the newest window in which the tier has a message, Unix
 	// seconds, by partition too where it has partitions; 0 none.
 	Newest       int64

@@ -13,6 +13,8 @@ type Verdicts struct {
 	Topic    string // empty means all
 	From, To int64  // Unix seconds
 	Pipeline string // empty means any
+	// Limit bounds the answer; 0 is no bound. Who answers from memory may give more.
+	Limit int
 	// Kinds are the verdicts that are wanted; empty means any. Who answers may give others
 	// too: see Wanted.
 	Kinds []compare.Kind

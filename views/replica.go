@@ -22,7 +22,8 @@ type replica struct {
 	read    func(key string, value []byte) (reading, error)
 	outline *outline // of what is held; nil: there is none
 	detail  time.Duration
-	most    int          // bytes of keys and values; 0 for no bound
+	most    int // bytes of keys and values; 0 for no bound
+	clock   func() time.Time
 	now     atomic.Int64 // newest append time of a record seen, Unix milliseconds
 	unread  atomic.Int64 // entries that this program cannot read
 
@@ -36,7 +37,7 @@ type replica struct {
 
 // newReplica makes one of the collect table.
 func newReplica(detail time.Duration, most int) *replica {
-	return &replica{read: readCollected, detail: detail, most: most, stores: map[int32]*shards.Store{}}
+	return &replica{clock: time.Now, read: readCollected, detail: detail, most: most, stores: map[int32]*shards.Store{}}
 }
 
 // A reading is an entry that has been read.
@@ -115,9 +116,14 @@ func (r *replica) old(row *table.Row) bool {
 	return row.Until != 0 && (row.Old(r.now.Load(), r.detail+slack) || r.most > 0 && r.ended(row) <= r.cut.Load())
 }
 
-// from is since when all windows are held, Unix milliseconds.
+// from is since when all windows are held, Unix milliseconds. Verdicts are deleted as the
+// log's time goes on, also while nothing is judged: then only the clock tells.
 func (r *replica) from() int64 {
-	return max(r.now.Load()-r.detail.Milliseconds(), r.cut.Load())
+	now := r.now.Load()
+	if r.outline != nil && now > 0 {
+		now = max(now, r.clock().UnixMilli())
+	}
+	return max(now-r.detail.Milliseconds(), r.cut.Load())
 }
 
 func (r *replica) store(partition int32) *shards.Store {

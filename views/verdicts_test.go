@@ -151,8 +151,15 @@ func TestVerdictsBeyondDetailAreDroppedFromTheOutlineToo(t *testing.T) {
 	if err != nil || len(list["orders"]) != 7 || list["orders"][0].Start != epoch+600*5 {
 		t.Errorf("held are %+v, %v", list, err)
 	}
-	if h := v.Horizon(); h != epoch+600*11+720-3600 || list["orders"][0].Start > h {
+	newest := int64(epoch + 600*11 + 720)
+	v.current.Load().clock = func() time.Time { return time.Unix(newest, 0) }
+	if h := v.Horizon(); h != newest-3600 || list["orders"][0].Start > h {
 		t.Errorf("horizon %d", h-epoch)
+	}
+	// Nothing is judged any more, but the log's time goes on, and old verdicts are deleted.
+	v.current.Load().clock = func() time.Time { return time.Unix(newest+1800, 0) }
+	if h := v.Horizon(); h != newest-1800 {
+		t.Errorf("half an hour later, horizon %d", h-epoch)
 	}
 }
 

@@ -177,7 +177,7 @@ func (s *Sink) Verdicts(ctx context.Context, q query.Verdicts) ([]*compare.Verdi
 SELECT json
 FROM verdicts FINAL
 WHERE `+strings.Join(where, " AND ")+`
-ORDER BY topic, window_start, window_size`, args, func(scan func(...any) error) error {
+ORDER BY topic, window_start, window_size`+limited(q.Limit), args, func(scan func(...any) error) error {
 		var text string
 		if err := scan(&text); err != nil {
 			return err
@@ -190,4 +190,12 @@ ORDER BY topic, window_start, window_size`, args, func(scan func(...any) error) 
 		return nil
 	})
 	return list, err
+}
+
+// limited is the end of a statement that gives so many rows at most; 0 is no bound.
+func limited(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nLIMIT %d", n)
 }

@@ -216,7 +216,7 @@ func TestEveryFieldOfVerdictsAndAlertsHasItsColumn(t *testing.T) {
 				"['d','f'],[10,0],[5,0],[6,0],[7,0],[8,0],[9,0],[11,0],[12,0],[true,false],['13',''],[{'e':14},{}]," +
 				"[15,0],[1.5,0],[2.5,0],[3.5,0],[16,0],[17,0],[18,0],[19,0],[4.5,0],[5.5,0],[6.5,0],[20,0],[21,0],[22,0]," +
 				"['missing','duplicated'],['unnamed',''],['d','d'],['f','f'],[4,1],['at_least',''],[false,true],[[23,24],[]]," +
-				"['at least 4 messages passed d and are missing at f','1 message too many is at f, counted against d; that is expected'],{'d':25})"},
+				"['at least 4 messages passed d and are missing at f; more messages differ than can be told apart, so that others may be missing, altered or too many as well','1 message too many is at f, counted against d; that is expected'],{'d':25})"},
 		{"SELECT toString(tuple(* EXCEPT (json, written_at))) FROM " + db + "alert_events WHERE key = 'a'",
 			"('a','resolved',6,'b','c','ticket',true,'d','e','f','g','h','i','j','k','2026-11-21 18:20:00.001','2026-11-21 18:20:00.002','2026-11-21 18:20:00.003'," +
 				"'2026-11-21 18:20:00','2026-11-21 18:30:00',['l','m'],3,4,5,'at_most','n','o')"},

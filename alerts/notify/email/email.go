@@ -138,10 +138,17 @@ func (n *notifier) send(c *smtp.Client, message []byte) error {
 	if err := c.Mail(n.from.Address); err != nil {
 		return n.failure("from", err)
 	}
+	var refused error // one who has left must not keep the others from being told
+	accepted := 0
 	for _, to := range n.to {
 		if err := c.Rcpt(to.Address); err != nil {
-			return n.failure("to", err)
+			refused = err
+			continue
 		}
+		accepted++
+	}
+	if accepted == 0 {
+		return n.failure("to", refused)
 	}
 	w, err := c.Data()
 	if err != nil {

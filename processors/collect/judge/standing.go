@@ -23,7 +23,7 @@ func (t *topic) stand(until, offset int64) {
 	if old := t.said; old != nil && old.Digest == s.Digest { // else other tiers may have been meant
 		s.Until = max(s.Until, old.Until)
 	}
-	for _, w := range t.windows {
+	for w := range t.unrest {
 		if !w.settled && w.End() <= s.Until {
 			s.Until = min(s.Until, w.Start)
 		}

@@ -19,6 +19,8 @@ type topic struct {
 	// appended.
 	owners  map[string]*owner
 	windows map[audit.Window]*window
+	unrest  map[*window]bool // windows that may have to be judged when tiers come further
+	keeps   map[[2]string]keeping
 	said    *compare.Standing
 	since   int64 // start of the window in which it was first heard of, Unix seconds
 	heard   int64 // when it was heard of last
@@ -27,7 +29,7 @@ type topic struct {
 }
 
 func newTopic(j *Judge, name string) *topic {
-	t := &topic{j: j, name: name, line: j.o.Plan.For(name), owners: map[string]*owner{}, windows: map[audit.Window]*window{}}
+	t := &topic{j: j, name: name, line: j.o.Plan.For(name), owners: map[string]*owner{}, windows: map[audit.Window]*window{}, unrest: map[*window]bool{}, keeps: map[[2]string]keeping{}}
 	for _, tier := range t.line.Tiers {
 		t.tiers = append(t.tiers, newTier(t, tier))
 	}
@@ -133,10 +135,12 @@ func (t *topic) look(offset int64) {
 
 // restless are the windows that may have to be judged when tiers come further, in order.
 func (t *topic) restless() (list []*window) {
-	for _, w := range t.windows {
-		if !w.settled || w.short || w.changed {
-			list = append(list, w)
+	for w := range t.unrest {
+		if w.settled && !w.short && !w.changed {
+			delete(t.unrest, w)
+			continue
 		}
+		list = append(list, w)
 	}
 	return sorted(list)
 }
@@ -154,6 +158,7 @@ func (t *topic) sweep(before int64) {
 		if len(w.parts) == 0 && w.End()*1000 < before {
 			t.j.due.remove(w)
 			delete(t.windows, k)
+			delete(t.unrest, w)
 		}
 	}
 	for k, o := range t.owners {

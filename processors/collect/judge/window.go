@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -34,23 +33,12 @@ type window struct {
 	place int // in the queue; -1: it is not
 }
 
-// A Part is what one identity has counted in a window.
-type Part struct {
-	window     *window
-	tier       *tier
-	source     *source // of a partition; nil of an instance
-	generation int64
-	offset     int64 // of its record
-	appended   int64
-	compare.Part
-	partial bool
-}
-
 func (t *topic) window(at audit.Window) *window {
 	w := t.windows[at]
 	if w == nil {
 		w = &window{Window: at, topic: t, place: -1}
 		t.windows[at] = w
+		t.unrest[w] = true
 	}
 	return w
 }
@@ -70,46 +58,6 @@ func (t *topic) count(r *audit.Record, old *Part, said Said) *Part {
 	}
 	w.change(said.Appended)
 	return p
-}
-
-// take copies from a record what a judgement needs.
-func (p *Part) take(r *audit.Record, said Said) {
-	t := r.Tally
-	p.offset, p.appended = said.Offset, said.Appended
-	p.generation, p.partial = r.Generation, t.Partial
-	p.Part = compare.Part{
-		Datacenter: r.Datacenter, Cluster: r.Cluster, Partition: r.Partition, Instance: r.Instance,
-		Sum: compare.SumOf(&t.Tally, t.FingerprintMode), Bytes: t.Bytes, NoTime: t.NoTime, Malformed: t.Malformed, OutOfBounds: t.OutOfBounds,
-		First: t.First, Last: t.Last, Latency: &t.Latency, Arrival: t.Arrival, Basis: t.TimeBasis, Digest: t.Digest, Original: r.Original != nil,
-	}
-	if p.Original {
-		p.Sum.Unprinted = true
-	}
-	if c := r.Client; c != nil {
-		p.Attempts, p.Failures = c.Attempts, c.Failures
-	}
-	if p.tier == nil {
-		return
-	}
-	if same := p.tier.topic.j.o.Digest; same != nil && p.Digest != "" {
-		p.Digest = same(r.Topic, p.Digest)
-	}
-	if r.Partition != audit.NoPartition {
-		p.source = p.tier.logsOf(r).source(r.Partition)
-		if r.Base > p.source.base {
-			*p.source = source{base: r.Base}
-		}
-	}
-}
-
-// counts says whether the part has not been counted anew since.
-func (p *Part) counts() bool { return p.source == nil || p.generation >= p.source.base }
-
-func (p *Part) forget() {
-	w := p.window
-	if i := slices.Index(w.parts, p); i >= 0 {
-		w.parts = slices.Delete(w.parts, i, i+1)
-	}
 }
 
 func (w *window) ended() bool { return w.topic.j.now >= w.End()*1000 }
@@ -153,6 +101,7 @@ func (w *window) moved() bool {
 // change notes that something has changed, and when to look at it.
 func (w *window) change(appended int64) {
 	j := w.topic.j
+	w.topic.unrest[w] = true
 	if w.settled {
 		grace := w.topic.line.Grace.Milliseconds()
 		if !w.changed {
@@ -323,76 +272,6 @@ func (w *window) say(v *compare.Verdict, offset int64) {
 	w.topic.j.verdicts = append(w.topic.j.verdicts, v)
 }
 
-// side is what a tier has of the window.
-func (w *window) side(x *tier, threshold int64, overdue bool) compare.Side {
-	s := compare.Side{Tier: x.name, Client: len(x.instances) > 0, Compacted: x.compacted(), Newest: x.newest, NewestByPart: x.newestPart}
-	for _, p := range w.parts {
-		if p.tier != x || !p.counts() {
-			continue
-		}
-		s.Parts = append(s.Parts, p.Part)
-		if p.partial {
-			s.Doubts = append(s.Doubts, compare.Doubt{Reason: compare.Partial, Bound: compare.Unbounded,
-				Place: compare.Place{Datacenter: p.Datacenter, Cluster: p.Cluster, Partition: &p.Partition, First: -1, Last: -1}})
-		}
-	}
-	slices.SortFunc(s.Parts, func(a, b compare.Part) int {
-		return cmp.Or(cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Partition, b.Partition),
-			cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.First, b.First))
-	})
-	s.Doubts = append(s.Doubts, x.doubtsOf(w, threshold, overdue)...)
-	return s
-}
-
-// neighbours are the sums of two tiers in the windows before and after.
-func (w *window) neighbours(from, to string) (list [][2]compare.Sum) {
-	for _, step := range []int64{-w.Size, w.Size} {
-		n := w.topic.windows[audit.Window{Start: w.Start + step, Size: w.Size}]
-		if n == nil {
-			continue
-		}
-		var sums [2]compare.Sum
-		for _, p := range n.parts {
-			if p.tier == nil || !p.counts() {
-				continue
-			}
-			switch p.tier.name {
-			case from:
-				sums[0].Add(&p.Sum)
-			case to:
-				sums[1].Add(&p.Sum)
-			}
-		}
-		list = append(list, sums)
-	}
-	return list
-}
-
-// kept says whether messages keep their partition between two tiers: all windows show
-// that on which the two agree, and there are some.
-func (t *topic) kept(from, to string) bool {
-	a, b := t.tier(from), t.tier(to)
-	some := false
-	for _, w := range t.windows {
-		x, y := compare.Side{Parts: w.partsOf(a)}, compare.Side{Parts: w.partsOf(b)}
-		kept, known := compare.Kept(&x, &y)
-		if known && !kept {
-			return false
-		}
-		some = some || known
-	}
-	return some
-}
-
-func (w *window) partsOf(x *tier) (list []compare.Part) {
-	for _, p := range w.parts {
-		if p.tier == x && p.counts() {
-			list = append(list, p.Part)
-		}
-	}
-	return list
-}
-
 func byTier(counts []compare.Count) map[string]uint64 {
 	m := make(map[string]uint64, len(counts))
 	for i := range counts {
@@ -403,6 +282,7 @@ func byTier(counts []compare.Count) map[string]uint64 {
 
 // note keeps what of the findings says when to look again.
 func (w *window) note(findings []compare.Finding) {
+	w.topic.unrest[w] = true
 	w.late = slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Late && f.Reason == compare.Behind })
 	w.short = w.late || slices.ContainsFunc(findings, func(f compare.Finding) bool { return f.Kind == compare.Missing })
 	w.reached, w.further = w.reach(), 0
