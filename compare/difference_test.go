@@ -123,3 +123,17 @@ func TestMessagesInOtherPartitionsAreNeitherMissingNorDoubled(t *testing.T) {
 		t.Errorf("found %+v", findings)
 	}
 }
+
+// All of a partition is gone, and not all of it is missing: some came to another one.
+func TestAPartitionThatIsEmptyMayBeElsewhere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 0))
+	a, b := messages(rng, 6), messages(rng, 6)
+	in := Input{Pipeline: &Pipeline{Tiers: []string{"a", "b"}}, Counted: []bool{true, true}, Sides: []Side{
+		{Tier: "a", Parts: []Part{{Partition: 0, Sum: sumOf(a)}, {Partition: 1, Sum: sumOf(b)}}},
+		{Tier: "b", Parts: []Part{{Partition: 2, Sum: sumOf(a[:1])}, {Partition: 3, Sum: sumOf(b[:1])}}},
+	}}
+	findings, _ := Judge(&in)
+	if len(findings) != 1 || findings[0].Kind != Missing || findings[0].Messages != 10 || findings[0].Bound != AtLeast {
+		t.Errorf("found %+v", findings)
+	}
+}

@@ -125,6 +125,7 @@ func (w *window) load(v *compare.Verdict) {
 	w.said = v
 	w.settled, w.final, w.atFinal, w.judged = v.State.Settled(), v.Final, v.AtFinal, v.Judged
 	w.note(v.Findings)
+	w.reached, w.further = ^uint64(0), 1 // long ago, for all that is known
 	if w.settled && w.atFinal == nil {
 		w.atFinal = byTier(v.Tiers)
 	}
