@@ -218,26 +218,26 @@ func order(st compare.State) int {
 	return slices.Index([]compare.State{compare.Open, compare.Provisional, compare.Final, compare.Amended}, st)
 }
 
-// checkTime sees when the window was settled.
+// checkTime sees when the window was settled: who collects late says only what came last.
 func (x *stream) checkTime(w, threshold int64, v *compare.Verdict) {
 	s := x.s
-	if v.Judged < threshold {
-		s.fail(wrongOrder, "%s %s: settled at %s, before its grace has ended", x.name, clock(w), clock(v.Judged))
+	if v.Final < threshold {
+		s.fail(wrongOrder, "%s %s: settled at %s, before its grace has ended", x.name, clock(w), clock(v.Final))
 	}
 	clear := true
 	for _, d := range slices.Concat(s.downs, x.downs) {
-		if threshold > d.from && v.Judged > d.from && v.Judged < d.to {
-			s.fail(wrongOrder, "%s (%s) %s: settled at %s, while nobody can know (%s to %s): %s", x.name, x.role, clock(w), clock(v.Judged), clock(d.from), clock(d.to), said(v))
+		if threshold > d.from && v.Final > d.from && v.Final < d.to {
+			s.fail(wrongOrder, "%s (%s) %s: settled at %s, while nobody can know (%s to %s): %s", x.name, x.role, clock(w), clock(v.Final), clock(d.from), clock(d.to), said(v))
 		}
-		if threshold > d.from-10_000 && threshold < d.to+10_000 || threshold <= d.from && v.Judged >= d.from {
+		if threshold > d.from-10_000 && threshold < d.to+10_000 || threshold <= d.from && v.Final >= d.from {
 			clear = false
 		}
 	}
 	if clear {
-		if v.Judged-threshold > slowest {
-			s.fail(tooSlow, "%s (%s) %s: settled at %s, and everything ran: %s", x.name, x.role, clock(w), clock(v.Judged), said(v))
+		if v.Final-threshold > slowest {
+			s.fail(tooSlow, "%s (%s) %s: settled at %s, and everything ran: %s", x.name, x.role, clock(w), clock(v.Final), said(v))
 		}
-		s.found = append(s.found, float64(v.Judged-threshold)/1000)
+		s.found = append(s.found, float64(v.Final-threshold)/1000)
 	}
 }
 
