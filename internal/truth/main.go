@@ -23,7 +23,7 @@ func main() {
 	role := flag.String("role", "", "a role that every story has")
 	topics := flag.Int("topics", 200, "topics of the day")
 	hours := flag.Int("hours", 24, "its hours")
-	losses := flag.Int("losses", 48, "single messages lost in it")
+	losses := flag.Int("losses", 100, "single messages lost in it, at most: in windows without messages there are none")
 	flag.Parse()
 	status := 0
 	if *only == "" || *only == "faults" {
