@@ -31,6 +31,7 @@ type heard struct {
 	records   []*audit.Record
 	verdicts  []*compare.Verdict
 	standings []*compare.Standing
+	now       time.Time
 }
 
 func (h *heard) Windows(_ context.Context, q query.Windows) ([]query.Row, error) {
@@ -88,7 +89,7 @@ func (h *heard) Alerts(_ context.Context, q query.Alerts) (list []*query.Alert, 
 }
 
 func hear() *heard {
-	h := &heard{}
+	h := &heard{now: noon}
 	at := func(hour, minute int) int64 { return time.Date(2026, 1, 31, hour, minute, 0, 0, time.UTC).Unix() }
 	window := func(topic string, start int64, regional, aggregate uint64, state compare.State, findings ...compare.Finding) {
 		v := &compare.Verdict{Topic: topic, Start: start, Size: 600, Pipeline: "main", State: state, Kind: compare.Gravest(findings), Findings: findings,
@@ -126,7 +127,7 @@ func hear() *heard {
 }
 
 func (h *heard) server() *api.Server {
-	return api.New(api.Options{Query: h, Sources: h, Judged: h, Records: h, Alerts: h, Health: &health.Registry{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
+	return api.New(api.Options{Query: h, Sources: h, Judged: h, Records: h, Alerts: h, Health: &health.Registry{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return h.now }})
 }
 
 // asked is a program whose commands ask a server.
@@ -180,6 +181,7 @@ func TestWhatIsCertifiedIsChecked(t *testing.T) {
 	for _, s := range h.standings { // known since the day before, and settled
 		s.Since, s.Until = noon.Add(-36*time.Hour).Unix(), noon.Add(36*time.Hour).Unix()
 	}
+	h.now = noon.Add(24 * time.Hour)
 	p := asked(t, h.server())
 	certify := func(args ...string) (status int, out string) {
 		t.Helper()
