@@ -263,7 +263,7 @@ func (x *stream) mustDoubt(w int64) bool {
 
 // tell is what a verdict says of a hop.
 type tell struct {
-	missing, behind, altered, duplicated, unacknowledged *compare.Finding
+	missing, behind, altered, duplicated, unacknowledged, unnamed *compare.Finding
 }
 
 func (x *stream) tells(v *compare.Verdict, hop int) (t tell, explained []*compare.Finding) {
@@ -287,6 +287,8 @@ func (x *stream) tells(v *compare.Verdict, hop int) (t tell, explained []*compar
 			t.duplicated = f
 		case f.Kind == compare.Unknown && f.Reason == compare.Unacknowledged:
 			t.unacknowledged = f
+		case f.Kind == compare.Unknown && f.Reason == compare.Unnamed:
+			t.unnamed = f
 		}
 	}
 	return t, explained
@@ -301,6 +303,7 @@ func (x *stream) check(w int64, v *compare.Verdict, moment int64) (kind, wrong s
 		f := &v.Findings[i]
 		switch {
 		case f.Kind == compare.Unknown && f.Reason == compare.Unacknowledged, f.Kind == compare.Late && f.Reason == compare.Behind:
+		case f.Kind == compare.Unknown && f.Reason == compare.Unnamed: // see checkHop
 		case f.Kind == compare.Unknown && !x.doubts(w, f.Reason):
 			return falseFinding, fmt.Sprintf("it is said to be unknown (%s), and it is not", f.Reason)
 		case f.Kind == compare.Late && f.Reason == compare.Shifted:
@@ -419,6 +422,12 @@ func (x *stream) checkHop(hop int, w, moment int64, t *truth, got *tell, doubtfu
 	}
 	if kind, wrong = one(got.duplicated, number(got.duplicated), extra, leastExtra, boundOf(got.duplicated), "duplicated"); wrong != "" {
 		return kind, wrong
+	}
+	switch hidden := !few && t.nLost > 0 && t.nExtra > t.nLost && got.missing == nil && got.behind == nil; {
+	case got.unnamed != nil && (few || t.nExtra <= t.nLost):
+		return falseFinding, "it is said that some may be missing among those too many, and all can be told"
+	case hidden && got.unnamed == nil && !doubtful && !compacted && t.distinct() > 2*compare.MostNamed:
+		return missedFault, fmt.Sprintf("%d are missing behind %d too many, and that they may be is not said", t.nLost, t.nExtra)
 	}
 	if f := got.unacknowledged; few && !doubtful {
 		if n := number(f); n != unanswered {
