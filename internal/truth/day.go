@@ -98,6 +98,7 @@ type dayTier struct {
 type spoken struct {
 	sequence int64
 	at       int64
+	changed  int64 // when it last said something new
 	last     string
 }
 
@@ -391,12 +392,18 @@ func (d *day) progress(x *dayTier, id audit.Identity, owner string, sources []au
 		s = &spoken{}
 		x.spoken[key] = s
 	}
-	if text := fmt.Sprint(sources, partitions); text == s.last && d.now-s.at < 10_000 {
-		return nil
-	} else {
-		s.last = text
+	atLeast := int64(10_000) // as in processors/count: more often while windows wait for it
+	if d.now-s.changed < 15*60_000 {
+		atLeast = 5_000
 	}
-	s.at = d.now
+	text := fmt.Sprint(sources, partitions)
+	if text == s.last && d.now-s.at < atLeast {
+		return nil
+	}
+	if text != s.last {
+		s.changed = d.now
+	}
+	s.last, s.at = text, d.now
 	s.sequence++
 	r := &audit.Record{Kind: audit.KindProgress, Identity: id, Version: s.sequence, Owner: owner, Host: owner,
 		Progress: &audit.Progress{AskedAfter: s.sequence - 1, Partitions: partitions, Sources: sources}}
