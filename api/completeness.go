@@ -29,7 +29,6 @@ const waitEvery = 500 * time.Millisecond
 type completing struct {
 	topic, pipeline string
 	query.Span
-	wait bool // for everything to be complete
 }
 
 func (s *Server) completeness(c echo.Context) error {

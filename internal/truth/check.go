@@ -18,7 +18,6 @@ type truth struct {
 	nAltered    uint64
 	from, to    uint64 // messages
 	unanswered  map[uint64]int
-	moments     int // different messages among lost and extra
 }
 
 func (t *truth) none() bool    { return t.nLost|t.nExtra|t.nAltered == 0 }

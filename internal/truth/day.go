@@ -26,7 +26,6 @@ type day struct {
 	begin, end int64
 	topics     []*dayTopic
 	outages    []outage
-	instances  [instances]int // how often each has begun
 
 	log       []collect.Message // from the committed position on
 	base      int64             // offset of the first of them
@@ -118,7 +117,6 @@ type dayLog struct {
 	total   uint64
 	last    int64
 	owner   string
-	since   int64 // when the owner begins
 	segment int64
 	open    map[int64]*dayRow
 }

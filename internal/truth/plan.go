@@ -210,14 +210,6 @@ func (s *story) quiet() {
 	}, nil)
 }
 
-// windowsOf a span of event times.
-func (s *story) windowsOf(from, to int64) (list []int64) {
-	for w := from / s.size * s.size; w <= to; w += s.size {
-		list = append(list, w)
-	}
-	return list
-}
-
 func nothing(int, int64, []*landing) (lost, doubled, altered []*landing) { return nil, nil, nil }
 
 // standstill is a replicator that stands still at a hop, and goes on.

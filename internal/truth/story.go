@@ -83,7 +83,6 @@ type landing struct {
 	partition int
 	offset    int64
 	open      bool   // in a transaction that hangs
-	unseen    bool   // nobody has counted it, or will
 	was       uint64 // id before it was altered at the hop to this tier; 0: it was not
 }
 

@@ -198,7 +198,7 @@ func (g *progress) limits(topics map[progressKey][]counted) map[audit.Source]lim
 	asked := 0
 	// Side by side, so that neither question makes the other wait or be missed.
 	ask := func(c *cluster, sources []audit.Source, high bool) {
-		under, at, level := &c.endsAsked, int64(atStable), sarama.ReadCommitted
+		under, at, level := &c.endsAsked, atStable, sarama.ReadCommitted
 		if high {
 			under, at, level = &c.highAsked, atHigh, sarama.ReadUncommitted
 		}
