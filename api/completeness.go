@@ -96,6 +96,9 @@ func (s *Server) howComplete(ctx context.Context, q *completing) (*v1.Completene
 	if q.pipeline != "" {
 		standings = slices.DeleteFunc(slices.Clone(standings), func(st *compare.Standing) bool { return st.Pipeline != q.pipeline })
 	}
+	if q.topic == "" { // a topic that came later is no reason to wait for the time before
+		standings = slices.DeleteFunc(slices.Clone(standings), func(st *compare.Standing) bool { return st.Since >= q.To })
+	}
 	if err := s.fewEnough(standings, q); err != nil {
 		return nil, err
 	}
