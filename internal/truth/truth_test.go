@@ -10,8 +10,8 @@ var first = flag.Uint64("seed", 1, "the first story")
 // TestFaultsAreFound tells a few stories: `make truth` tells more.
 func TestFaultsAreFound(t *testing.T) {
 	faults := 60
-	if testing.Short() {
-		faults = 20
+	if testing.Short() || raced {
+		faults = 15
 	}
 	var all tally
 	for seed := *first; all.faults < faults; seed++ {
@@ -28,7 +28,11 @@ func TestFaultsAreFound(t *testing.T) {
 }
 
 func TestNothingIsFoundWhereNothingHappens(t *testing.T) {
-	all, err := runDay(*first, 20, 1, 16)
+	topics, losses := 20, 16
+	if raced {
+		topics, losses = 8, 80
+	}
+	all, err := runDay(*first, topics, 1, losses)
 	if err != nil {
 		t.Fatal(err)
 	}

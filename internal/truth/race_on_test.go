@@ -1,0 +1,7 @@
+//go:build race
+
+package main
+
+// raced says that the race detector is on: what is played takes ten times as long, so
+// less of it is.
+const raced = true
