@@ -31,6 +31,7 @@ type Input struct {
 // Judge says what there is to say of a window, the gravest first, and what each tier has
 // counted.
 func Judge(in *Input) (findings []Finding, counts []Count) {
+	counts = make([]Count, 0, len(in.Sides))
 	for i := range in.Sides {
 		s := &in.Sides[i]
 		counts = append(counts, s.count(in.Counted[i]))

@@ -139,8 +139,8 @@ func (o *judging) judgeChanged(topics int) (seconds float64, err error) {
 		return 0, fmt.Errorf("%d verdicts, and %d windows have changed", len(verdicts), (topics+99)/100)
 	}
 	for _, v := range verdicts {
-		if v.Kind != compare.Missing || v.Findings[0].Messages != 1 {
-			return 0, errors.New("what was lost is not found: " + v.Topic)
+		if v.Kind != compare.Late || v.Findings[0].Reason != compare.Underway || v.Findings[0].Messages != 1 {
+			return 0, errors.New("what the second tier lacks is not found: " + v.Topic)
 		}
 	}
 	return seconds, nil

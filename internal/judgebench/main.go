@@ -38,7 +38,6 @@ func main() {
 		names = append(names, p.name)
 	}
 	only := flag.String("only", "", "measure one part: "+strings.Join(names, ", "))
-	j.flags()
 	o.flags()
 	j.flags()
 	flag.Parse()

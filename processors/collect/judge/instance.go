@@ -107,6 +107,9 @@ func (t *topic) greeted(r *audit.Record, said Said) {
 // gone. What they may have counted since they last spoke touches the windows from then on
 // until they would have spoken again.
 func (x *tier) bury(now int64) {
+	if len(x.instances) == 0 {
+		return
+	}
 	for _, name := range sortedKeys(x.instances) {
 		i := x.instances[name]
 		if i.gone || !i.silent(now) || now-i.heard < x.topic.line.GoneAfter.Milliseconds() {

@@ -12,6 +12,13 @@ import (
 // side is what a tier has of the window.
 func (w *window) side(x *tier, threshold int64, overdue bool) compare.Side {
 	s := compare.Side{Tier: x.name, Compacted: x.compacted(), Newest: x.newest, NewestByPart: x.newestPart}
+	n := 0
+	for _, p := range w.parts {
+		if p.tier == x {
+			n++
+		}
+	}
+	s.Parts = make([]compare.Part, 0, n)
 	for _, p := range w.parts {
 		if p.tier != x || !p.counts() {
 			continue

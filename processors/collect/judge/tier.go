@@ -135,9 +135,11 @@ func (x *tier) holds(until int64) []compare.Hold {
 // should have been.
 func (x *tier) doubtsOf(w *window, threshold int64, overdue bool) []compare.Doubt {
 	var list []compare.Doubt
-	for _, key := range sortedKeys(x.doubts) {
-		if s := x.doubts[key]; s.Touches(w.Window) {
-			list = append(list, s.Doubt)
+	if len(x.doubts) > 0 {
+		for _, key := range sortedKeys(x.doubts) {
+			if s := x.doubts[key]; s.Touches(w.Window) {
+				list = append(list, s.Doubt)
+			}
 		}
 	}
 	if overdue && x.until() < threshold {
@@ -153,7 +155,7 @@ func (x *tier) doubtsOf(w *window, threshold int64, overdue bool) []compare.Doub
 
 // otherSize says whether the tier counts in windows of another size by now.
 func (x *tier) otherSize(w audit.Window) bool {
-	if x.sizes[w.Size] >= w.Start {
+	if len(x.sizes) < 2 && x.sizes[w.Size] > 0 || x.sizes[w.Size] >= w.Start {
 		return false
 	}
 	for size, newest := range x.sizes {

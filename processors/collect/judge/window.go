@@ -194,15 +194,15 @@ func (w *window) judge(offset int64) {
 // move moves the state on.
 func (w *window) move(v *compare.Verdict, counted bool) {
 	j := w.topic.j
-	switch now := byTier(v.Tiers); {
+	switch {
 	case !w.ended():
 		v.State = compare.Open
-	case w.settled && !maps.Equal(now, w.atFinal), w.said != nil && w.said.State == compare.Amended:
+	case w.settled && !maps.Equal(byTier(v.Tiers), w.atFinal), w.said != nil && w.said.State == compare.Amended:
 		v.State = compare.Amended
 	case w.settled:
 		v.State = compare.Final
 	case counted:
-		v.State, w.settled, w.final, w.atFinal = compare.Final, true, j.now, now
+		v.State, w.settled, w.final, w.atFinal = compare.Final, true, j.now, byTier(v.Tiers)
 	default:
 		v.State = compare.Provisional
 	}
