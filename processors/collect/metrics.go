@@ -39,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 	for _, k := range []ImbalanceKind{Deficit, Surplus, Overlap, Law} {
 		m.imbalances.WithLabelValues(string(k)) // so that the first one is seen to rise
 	}
-	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Ticked, Malformed} {
+	for _, o := range []Outcome{Collected, Known, Moved, Beyond, Unknown, Malformed} {
 		m.outcome[o] = records.WithLabelValues(string(o))
 	}
 	gauge := func(name, help string, of func(size) int) {
@@ -59,6 +59,9 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 func (m *metrics) flushed(f flushed, took time.Duration) {
 	for i := range f.changes.Writes {
 		w := &f.changes.Writes[i]
+		if isTick(w) {
+			continue
+		}
 		if w.Value == nil {
 			m.emitted.Inc()
 			continue

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chaperone-audit/chaperone/audit"
@@ -20,11 +21,16 @@ func Tick(partition, partitions int32) shards.Message {
 	return shards.Message{EmitKey: tickKey(partition, partitions), Emit: []byte(`{"v":1,"kind":"tick"}`)}
 }
 
+// isTick says whether a message is a tick.
+func isTick(m *shards.Message) bool { return strings.HasSuffix(m.EmitKey, tickSuffix) }
+
+const tickSuffix = "/-/tick"
+
 // tickKey is a key that belongs in the partition. That of a topic with this name would
 // begin alike; its records go by other keys.
 func tickKey(partition, partitions int32) string {
 	for n := 0; ; n++ {
-		if key := fmt.Sprintf("tick-%d/-/tick", n); shards.PartitionOf(key, partitions) == partition {
+		if key := fmt.Sprintf("tick-%d%s", n, tickSuffix); shards.PartitionOf(key, partitions) == partition {
 			return key
 		}
 	}
