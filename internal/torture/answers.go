@@ -67,6 +67,9 @@ func (w *world) askTable(ctx context.Context) (counts, error) {
 	}
 	newest := map[string]table.Row{}
 	for key, value := range entries {
+		if table.Judged(key) {
+			continue
+		}
 		identity, _, err := table.Cut(key)
 		if err != nil {
 			return nil, err

@@ -98,6 +98,8 @@ func (w *world) Verdicts(_ context.Context, q query.Verdicts) (list []*compare.V
 }
 
 func (w *world) Standings(context.Context, string) ([]*compare.Standing, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	now := time.Now().UnixMilli()
 	return []*compare.Standing{{Topic: "orders", Size: 600, Since: now/1000 - 3600, Judged: now, Version: now}}, w.askErr
 }
@@ -141,11 +143,21 @@ func (w *world) begin(owner string) (kill, drain func()) {
 	draining, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := c.work(ctx, draining); err != nil && !w.torn {
+		err := c.work(ctx, draining)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if err != nil && !w.torn {
 			w.Error(err)
 		}
 	}()
 	return func() { cancel(); <-done }, func() { close(draining); <-done; cancel() }
+}
+
+// held is how much there is at the moment.
+func (w *world) held() (told, rows, events int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.told), len(w.table), len(w.events)
 }
 
 func (w *world) tellings(event alerts.Event) (n int) {
@@ -165,13 +177,13 @@ func TestAnAlertIsStoredToldAndResolved(t *testing.T) {
 		_, drain := w.begin("a")
 		w.judge(compare.Final, 5)
 		time.Sleep(time.Minute)
-		if len(w.told) != 1 || w.tellings(alerts.Fired) != 1 || len(w.table) != 1 || len(w.events) != 1 {
-			t.Fatalf("told %v, %d rows, %d events", w.told, len(w.table), len(w.events))
+		if told, rows, events := w.held(); told != 1 || w.tellings(alerts.Fired) != 1 || rows != 1 || events != 1 {
+			t.Fatalf("told %d, %d rows, %d events", told, rows, events)
 		}
 		w.judge(compare.Amended, 0)
 		time.Sleep(2 * time.Minute)
 		if w.tellings(alerts.Ended) != 1 {
-			t.Fatalf("told %v", w.told)
+			t.Fatal("its end was not told")
 		}
 		time.Sleep(7 * time.Hour)
 		drain()
@@ -230,7 +242,7 @@ func TestNoNotificationIsLost(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, seed)
+				w, rng := newWorld(t, seed), rand.New(rand.NewPCG(seed, 2))
 				w.torn = true
 				for i := range 12 {
 					kill, drain := w.begin(fmt.Sprint("owner", i))
@@ -240,8 +252,8 @@ func TestNoNotificationIsLost(t *testing.T) {
 					case 7:
 						w.judge(compare.Amended, 0)
 					}
-					time.Sleep(time.Duration(w.rand.IntN(40_000)) * time.Millisecond)
-					if w.rand.IntN(3) == 0 {
+					time.Sleep(time.Duration(rng.IntN(40_000)) * time.Millisecond)
+					if rng.IntN(3) == 0 {
 						drain()
 					} else {
 						kill()
