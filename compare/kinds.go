@@ -75,7 +75,7 @@ const (
 	NoPipeline     Reason = "no_pipeline"      // the topic is at several tiers, and nobody has said in which order
 
 	// Why something is late.
-	Behind   Reason = "behind"   // the tier has not come to the window yet: later windows are empty there too
+	Behind   Reason = "behind"   // the tier has not come to the end of the window yet: later windows are empty there
 	Underway Reason = "underway" // the tier has not been counted past the window and its grace
 	Arrived  Reason = "arrived"  // came after the window was final
 	Shifted  Reason = "shifted"  // counted in a neighbouring window: together the two agree

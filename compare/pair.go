@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,9 +41,6 @@ func (in *Input) pair(i int) []Finding {
 	downstream := func(c *cell) (Place, int) { return c.toAt, c.toAll }
 
 	missing, bound := lacking(diff.missing, diff.bound, to)
-	if in.Pipeline.bypassed(to.Tier) {
-		missing = 0
-	}
 	switch behind, places := in.behind(from, to, missing, parts); {
 	case !in.Counted[i]:
 		add(Late, Underway, missing, bound, nil)
@@ -157,9 +153,8 @@ func idsOf(k Kind, ids []MessageID) (list []MessageID) {
 
 // behind is how many of the missing messages are late, because the second tier has not
 // come to the window yet: it has nothing of it, nor of later ones; or nothing of later ones
-// while the first tier has.
-// Where messages are known to keep their partition each is looked at by itself, for a
-// replicator lags in some and not in others.
+// while the first tier has. Where messages are known to keep their partition each is looked
+// at by itself, for a replicator lags in some and not in others.
 func (in *Input) behind(from, to *Side, missing uint64, parts []*cell) (late uint64, places []Place) {
 	end := in.Window.End()
 	if missing == 0 || in.Now > (end+int64(in.Pipeline.LateWithin.Seconds()))*1000 {
@@ -246,9 +241,4 @@ func meet(a, b map[string]bool) bool {
 	return false
 }
 
-func names(set map[string]bool) string { return fmt.Sprint(sorted(slices.Collect(maps.Keys(set)))) }
-
-func sorted[T cmp.Ordered](list []T) []T {
-	slices.Sort(list)
-	return list
-}
+func names(set map[string]bool) string { return fmt.Sprint(slices.Sorted(maps.Keys(set))) }

@@ -68,11 +68,11 @@ func NewPlan(pipelines []Pipeline, clusters []Cluster) (*Plan, error) {
 	for _, line := range pipelines {
 		c := compiled{Pipeline: line}
 		var err error
-		if c.topics, err = wholeNames(line.Topics); err != nil {
+		if c.topics, err = WholeNames(line.Topics); err != nil {
 			return nil, fmt.Errorf("pipeline %s: topics: %w", line.Name, err)
 		}
 		for _, e := range line.Expected {
-			r, err := wholeNames([]string{e.Topics})
+			r, err := WholeNames([]string{e.Topics})
 			if err != nil {
 				return nil, fmt.Errorf("pipeline %s: expected: %w", line.Name, err)
 			}
@@ -88,9 +88,11 @@ func NewPlan(pipelines []Pipeline, clusters []Cluster) (*Plan, error) {
 	return p, nil
 }
 
-func wholeNames(patterns []string) ([]*regexp.Regexp, error) {
+// WholeNames compiles patterns that match the whole name of a topic, and not a part of it.
+func WholeNames(patterns []string) ([]*regexp.Regexp, error) {
 	list := make([]*regexp.Regexp, len(patterns))
 	for i, p := range patterns {
+		// By itself first: "a)|(b" is wrong, whatever it becomes inside a group.
 		if _, err := regexp.Compile(p); err != nil {
 			return nil, fmt.Errorf("%q is not a regular expression: %w", p, err)
 		}

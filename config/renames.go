@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/chaperone-audit/chaperone/compare"
 )
 
 // Renamer makes the function that gives the logical name of a topic: what the first
@@ -14,7 +16,7 @@ func (c *Cluster) Renamer() (func(topic string) string, error) {
 	for i, r := range c.Renames {
 		patterns[i] = r.Match
 	}
-	match, err := wholeNames(patterns)
+	match, err := compare.WholeNames(patterns)
 	if err != nil {
 		return nil, err
 	}

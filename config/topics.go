@@ -3,6 +3,8 @@ package config
 import (
 	"regexp"
 	"time"
+
+	"github.com/chaperone-audit/chaperone/compare"
 )
 
 // A Start says where counting begins: Earliest, Latest or an RFC 3339 time.
@@ -24,11 +26,11 @@ func (s Start) Time() (t time.Time, ok bool) {
 // to be audited: it matches a pattern of Include as a whole, and none of Exclude.
 // The error is that of the first pattern that is wrong, if any.
 func (t *Topics) Matcher() (func(topic string) bool, error) {
-	include, err := wholeNames(t.Include)
+	include, err := compare.WholeNames(t.Include)
 	if err != nil {
 		return nil, err
 	}
-	exclude, err := wholeNames(t.Exclude)
+	exclude, err := compare.WholeNames(t.Exclude)
 	if err != nil {
 		return nil, err
 	}
@@ -42,16 +44,4 @@ func matches(patterns []*regexp.Regexp, name string) bool {
 		}
 	}
 	return false
-}
-
-func wholeNames(patterns []string) ([]*regexp.Regexp, error) {
-	list := make([]*regexp.Regexp, len(patterns))
-	for i, p := range patterns {
-		// By itself first: "a)|(b" is wrong, whatever it becomes inside a group.
-		if _, err := regexp.Compile(p); err != nil {
-			return nil, err
-		}
-		list[i] = regexp.MustCompile(`\A(?:` + p + `)\z`)
-	}
-	return list, nil
 }

@@ -54,7 +54,7 @@ const (
 	restAfter = time.Hour
 )
 
-// New makes a Judge that knows nothing; see Load.
+// New makes a Judge that knows nothing yet; see LoadVerdict and Loaded.
 func New(o Options) *Judge {
 	if o.Size == 0 {
 		o.Size = 600
